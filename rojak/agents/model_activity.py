@@ -1,0 +1,190 @@
+"""The activity that lets a model go on with a conversation."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rojak.agents.base import AgentActivities, CompletionRequest
+from rojak.agents.errors import ProviderFailure
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from rojak.agents.streaming import HeartbeatSink, TextProgress, TextSink
+from rojak.agents.windows import WindowCache
+from rojak.tools.heartbeat import Heartbeat, heartbeating
+from rojak.tools.instructions import resolve_instructions
+from rojak.types.activities import CALL_MODEL, FRAME_QUERY, WINDOW_QUERY, Frame, ModelRequest
+from rojak.types.agent import Agent
+from rojak.types.errors import ConfigurationError
+from rojak.types.messages import ConversationMessage
+
+logger = logging.getLogger(__name__)
+
+#: Bytes of text that one answer may have; the session as a whole could not carry much more.
+MAX_ANSWER_BYTES = 512 * 1024
+#: Large agents that a worker remembers by their digest.
+MAX_KNOWN_AGENTS = 256
+
+
+class ModelActivity:
+    """Dispatches model calls to the provider that serves the agent's type."""
+
+    def __init__(self, providers: Mapping[str, AgentActivities], sink: TextSink | None = None) -> None:
+        self._providers = providers
+        self._sink = sink or HeartbeatSink()
+        self._windows = WindowCache()
+        self._agents: OrderedDict[str, Agent] = OrderedDict()
+
+    @activity.defn(name=CALL_MODEL)
+    async def call_model(self, request: ModelRequest) -> ConversationMessage:
+        """Complete the conversation with one message.
+
+        Raises:
+            ApplicationError: the provider failed (its type is the name of the provider's exception), or the agent
+                is set up in a way that cannot work (not retried).
+        """
+        info = activity.info()
+        session_id = info.workflow_id or ""
+        async with heartbeating() as heartbeat:
+            agent = await self._find_agent(request)
+            provider = self._find_provider(agent)
+            messages = await self._windows.read(session_id, request.window, _fetch_window)
+            completion = CompletionRequest(
+                agent=agent,
+                instructions=await self._instructions(agent, provider, request),
+                messages=messages,
+                tools=_offered_tools(agent, provider),
+                on_text=self._open_sink(request, heartbeat),
+            )
+            reply = await _complete(provider, completion)
+        reply = reply.model_copy(update={"id": secrets.token_hex(4), "sender": agent.name})
+        self._windows.remember(session_id, request.window.start, [*messages, reply])
+        return reply
+
+    def _find_provider(self, agent: Agent) -> AgentActivities:
+        provider = self._providers.get(agent.type)
+        if provider is None:
+            known = ", ".join(sorted(self._providers)) or "none"
+            raise _refuse(
+                ConfigurationError(
+                    f"agent {agent.name!r} has type {agent.type!r}, which this worker does not serve (it serves:"
+                    f" {known}); add that type's activities to create_worker([...])"
+                )
+            )
+        return provider
+
+    async def _find_agent(self, request: ModelRequest) -> Agent:
+        """The agent as sent, as remembered, or as the session has it."""
+        key, agent = request.agent_key, request.agent
+        if agent is None and key is not None:
+            agent = self._agents.get(key)
+        if agent is None:
+            agent = (await _fetch_frame()).agent
+        if key is not None:
+            self._agents[key] = agent
+            self._agents.move_to_end(key)
+            while len(self._agents) > MAX_KNOWN_AGENTS:
+                self._agents.popitem(last=False)
+        return agent
+
+    async def _instructions(self, agent: Agent, provider: AgentActivities, request: ModelRequest) -> str:
+        if isinstance(agent.instructions, str):
+            text = agent.instructions
+        else:
+            context = request.context_variables
+            if context is None:
+                context = (await _fetch_frame()).context_variables
+            try:
+                text = await resolve_instructions(agent, provider.functions, context)
+            except ConfigurationError as error:
+                raise _refuse(error) from None
+        if request.retrieved:
+            text = f"{text}\n\nRetrieved context:\n{request.retrieved}"
+        return text
+
+    def _open_sink(self, request: ModelRequest, heartbeat: Heartbeat) -> Callable[[str], None] | None:
+        if request.stream is None:
+            return None
+        info = activity.info()
+        position = TextProgress(
+            session_id=info.workflow_id or "",
+            turn=request.stream.turn,
+            step=request.stream.step,
+            attempt=info.attempt,
+        )
+        return self._sink.open(position, heartbeat)
+
+
+def _offered_tools(agent: Agent, provider: AgentActivities) -> list[dict[str, Any]]:
+    try:
+        return provider.functions.schemas(agent.functions, agent_name=agent.name)
+    except ConfigurationError as error:
+        raise _refuse(error) from None
+
+
+async def _complete(provider: AgentActivities, completion: CompletionRequest) -> ConversationMessage:
+    try:
+        reply = await provider.complete(completion)
+    except ConfigurationError as error:
+        raise _refuse(error) from None
+    # Whatever else a provider's code raises is for its classifier to judge.
+    except Exception as error:
+        failure = provider.classify(error)
+        if failure is None:
+            failure = ProviderFailure(error_type=type(error).__name__, message=str(error), retryable=True)
+        # By its type alone: the text may quote the conversation.
+        logger.warning(
+            "model call of agent %r failed: %s (%s)",
+            completion.agent.name,
+            failure.error_type,
+            "may be tried again" if failure.retryable else "not worth another try",
+            exc_info=error if logger.isEnabledFor(logging.DEBUG) else None,
+        )
+        raise _failed(failure) from None
+    size = len(reply.text.encode())
+    if size > MAX_ANSWER_BYTES:
+        raise ApplicationError(
+            f"the model's answer has {size} bytes; at most {MAX_ANSWER_BYTES} fit into a session",
+            type="PayloadTooLargeError",
+            non_retryable=True,
+        )
+    return reply
+
+
+def _failed(failure: ProviderFailure) -> ApplicationError:
+    """The failure for Temporal. Benign, because it was logged here, and Temporal's own log would quote its text."""
+    return ApplicationError(
+        failure.message,
+        type=failure.error_type,
+        non_retryable=not failure.retryable,
+        next_retry_delay=failure.retry_after,
+        category=ApplicationErrorCategory.BENIGN,
+    )
+
+
+def _refuse(error: ConfigurationError) -> ApplicationError:
+    """What no other attempt can mend."""
+    logger.warning("model call refused: %s", error)
+    return _failed(ProviderFailure(error_type=type(error).__name__, message=str(error), retryable=False))
+
+
+async def _fetch_window(start: int, end: int) -> list[ConversationMessage]:
+    info = activity.info()
+    handle = activity.client().get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
+    messages: list[ConversationMessage] = await handle.query(
+        WINDOW_QUERY, args=[start, end], result_type=list[ConversationMessage]
+    )
+    return messages
+
+
+async def _fetch_frame() -> Frame:
+    info = activity.info()
+    handle = activity.client().get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
+    frame: Frame | None = await handle.query(FRAME_QUERY, result_type=Frame)
+    if frame is None:
+        raise ApplicationError("the session has no agent", type="ConfigurationError", non_retryable=True)
+    return frame

@@ -1,0 +1,27 @@
+"""The client: what an application uses to talk to agents."""
+
+from rojak.client.events import (
+    Done,
+    Event,
+    HandedOff,
+    Started,
+    TextDelta,
+    ToolCalled,
+    ToolResult,
+    WaitingForApproval,
+)
+from rojak.client.facade import Rojak
+from rojak.client.responses import RunResponse
+
+__all__ = [
+    "Done",
+    "Event",
+    "HandedOff",
+    "Rojak",
+    "RunResponse",
+    "Started",
+    "TextDelta",
+    "ToolCalled",
+    "ToolResult",
+    "WaitingForApproval",
+]

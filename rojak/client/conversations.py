@@ -1,0 +1,93 @@
+"""Puts whole conversations together: replies bring only what is new, and callers want all of it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from rojak.client.gateway import SessionGateway
+from rojak.session.state import Reply, Task
+from rojak.types.activities import WINDOW_QUERY
+from rojak.types.messages import ConversationMessage
+from rojak.types.session import OrchestratorResponse
+from rojak.workflows.contracts import SessionInput
+
+#: Sessions whose conversations a client remembers.
+_REMEMBERED_SESSIONS = 64
+
+
+@dataclass(slots=True)
+class _Kept:
+    base: int
+    messages: list[ConversationMessage]
+
+
+class ConversationReader:
+    """Completes replies. Remembers the conversations it saw, so that a turn costs no query."""
+
+    def __init__(self, gateway: SessionGateway) -> None:
+        self._gateway = gateway
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+
+    async def complete_persistent(
+        self, session_id: str, reply: Reply, task: Task | None = None
+    ) -> OrchestratorResponse:
+        """The response of a persistent session: what it keeps, what the task said, what was generated."""
+        before = self._recall(session_id, reply.base, reply.begin) if task is not None else None
+        if before is not None and task is not None:
+            messages = [*before, *task.messages, *reply.messages]
+        else:
+            said = await self._gateway.query(
+                session_id, WINDOW_QUERY, [reply.base, reply.first], list[ConversationMessage]
+            )
+            messages = [*said, *reply.messages]
+        if reply.base + len(messages) == reply.end:
+            self._kept[session_id] = _Kept(reply.base, messages)
+            self._kept.move_to_end(session_id)
+            while len(self._kept) > _REMEMBERED_SESSIONS:
+                self._kept.popitem(last=False)
+        return make_response(reply, list(messages))
+
+    async def complete_stateless(self, session_id: str, reply: Reply, task: Task | None = None) -> OrchestratorResponse:
+        """The response of a stateless run: what the caller passed, and what was generated.
+
+        A caller that did not start the run reads what was passed from the run's history; that needs no worker.
+        """
+        said = task.messages if task is not None else await self._read_input(session_id, reply)
+        return make_response(reply, [*said, *reply.messages])
+
+    def forget(self, session_id: str) -> None:
+        """The session's conversation changed in another way than by a turn."""
+        self._kept.pop(session_id, None)
+
+    def _recall(self, session_id: str, base: int, begin: int) -> list[ConversationMessage] | None:
+        if base == begin:
+            return []
+        kept = self._kept.get(session_id)
+        if kept is None or kept.base > base or kept.base + len(kept.messages) != begin:
+            return None
+        return kept.messages[base - kept.base :]
+
+    async def _read_input(self, session_id: str, reply: Reply) -> list[ConversationMessage]:
+        handle = self._gateway.handle(session_id)
+        async for event in handle.fetch_history_events(page_size=1):
+            payloads = event.workflow_execution_started_event_attributes.input.payloads
+            converter = self._gateway.client.data_converter
+            (start,) = await converter.decode(payloads, [SessionInput])
+            if start.state is None:
+                return list(start.task.messages)
+            offset = reply.first - start.state.base
+            queued = [message for task in start.state.queue for message in task.messages]
+            return [*start.state.transcript, *queued][:offset]
+        return []
+
+
+def make_response(reply: Reply, messages: list[ConversationMessage]) -> OrchestratorResponse:
+    """The response with this conversation."""
+    return OrchestratorResponse(
+        messages=messages,
+        agent=reply.agent,
+        context_variables=reply.context_variables,
+        usage=reply.usage,
+        session_usage=reply.session_usage,
+    )

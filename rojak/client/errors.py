@@ -1,0 +1,93 @@
+"""Temporal's errors as Rojak's: one place that knows which means what."""
+
+from __future__ import annotations
+
+from temporalio.client import RPCTimeoutOrCancelledError, WorkflowFailureError, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError, CancelledError, FailureError, TerminatedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from rojak.types import errors
+from rojak.types.errors import (
+    ConfigurationError,
+    RojakError,
+    RunCancelledError,
+    RunFailedError,
+    SessionNotFoundError,
+)
+from rojak.workflows.contracts import SESSION_DRAINING
+
+_BY_NAME = {
+    name: value
+    for name, value in vars(errors).items()
+    if isinstance(value, type) and issubclass(value, RojakError) and value is not RunFailedError
+}
+#: How the SDK names an update whose workflow ended, or rolled over, after it took the update and before it answered.
+_ENDED_MEANWHILE = "AcceptedUpdateCompletedWorkflow"
+
+
+def means_ask_again(error: BaseException) -> bool:
+    """Whether the session is between two runs of its workflow, so that the same call made again finds it."""
+    cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else None
+    return isinstance(cause, ApplicationError) and cause.type in (SESSION_DRAINING, _ENDED_MEANWHILE)
+
+
+def means_draining(error: WorkflowUpdateFailedError) -> bool:
+    """Whether the session refused the call because it rolls over, rather than lost it in doing so."""
+    return isinstance(error.cause, ApplicationError) and error.cause.type == SESSION_DRAINING
+
+
+def means_busy(error: BaseException) -> bool:
+    """Whether the server asks for patience: too many updates at a time, or in this run of the workflow."""
+    if not isinstance(error, RPCError):
+        return False
+    if error.status == RPCStatusCode.RESOURCE_EXHAUSTED:
+        return True
+    return error.status == RPCStatusCode.FAILED_PRECONDITION and "updates" in error.message
+
+
+def means_unreachable(error: BaseException) -> bool:
+    """Whether the server did not answer: it restarts, or the network is down."""
+    if isinstance(error, RPCError):
+        return error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+    return isinstance(error, RPCTimeoutOrCancelledError)
+
+
+def means_not_found(error: BaseException) -> bool:
+    """Whether the server knows no running workflow of that id."""
+    return isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND
+
+
+def translate_refusal(error: WorkflowUpdateFailedError | WorkflowQueryFailedError) -> Exception:
+    """What a session refused, as the error that its core raised; the error itself where it is none of those."""
+    cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else error.__cause__
+    name = cause.type if isinstance(cause, ApplicationError) else None
+    if name in _BY_NAME and isinstance(cause, ApplicationError):
+        return _BY_NAME[name](cause.message)
+    if cause is not None and "expected but not found" in str(cause):
+        return ConfigurationError(
+            "the workflow of that id is not a session of this version of Rojak; use another id, or update the worker"
+        )
+    return error
+
+
+def translate_end(error: WorkflowFailureError, session_id: str, task_id: str) -> RojakError:
+    """How a run ended that has no result."""
+    cause = error.cause
+    match cause:
+        case CancelledError():
+            return RunCancelledError(f"session {session_id!r} was cancelled")
+        case TerminatedError():
+            return RunCancelledError(f"session {session_id!r} was terminated")
+        case ApplicationError():
+            return RunFailedError(cause.type or "ApplicationError", cause.message, task_id=task_id)
+        case FailureError():
+            return RunFailedError(type(cause).__name__, cause.message, task_id=task_id)
+        case _:
+            return RunFailedError(type(cause).__name__, str(cause), task_id=task_id)
+
+
+def no_session(session_id: str) -> SessionNotFoundError:
+    """The error for an id that no running session has."""
+    return SessionNotFoundError(
+        f"no session {session_id!r} is running: it has finished, or the id is wrong, or it lives in another namespace"
+    )

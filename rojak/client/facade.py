@@ -1,0 +1,331 @@
+"""The class that applications use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Any, Literal, TypeVar
+
+from temporalio.client import Client, ScheduleHandle, ScheduleSpec
+from temporalio.service import RPCError
+
+from rojak.agents.base import AgentActivities
+from rojak.agents.streaming import TextSink
+from rojak.client.conversations import ConversationReader
+from rojak.client.errors import means_not_found, no_session
+from rojak.client.events import Event
+from rojak.client.gateway import SessionGateway, new_settings
+from rojak.client.patience import wait_for
+from rojak.client.responses import RunResponse
+from rojak.client.runs import SessionRuns
+from rojak.client.schedules import create_schedule, list_scheduled_runs
+from rojak.client.streaming import EventDeriver, read_progress
+from rojak.client.tasks import make_task
+from rojak.retrievers.base import RetrieverActivities
+from rojak.types.errors import ConfigurationError, ToolCallNotPendingError
+from rojak.types.mcp import MCPServerConfig
+from rojak.types.session import (
+    OrchestratorResponse,
+    ResumeRequest,
+    ResumeResponse,
+    SessionConfig,
+    SessionType,
+    TaskParams,
+    UpdateConfigParams,
+)
+from rojak.worker import RojakWorker
+from rojak.workflows import contracts
+from rojak.workflows.contracts import ConfigChange
+from rojak.workflows.converter import derive_client
+
+T = TypeVar("T")
+
+#: How Temporal names the status of a run.
+RunStatus = Literal["Running", "Completed", "Failed", "Canceled", "Terminated", "ContinuedAsNew", "TimedOut"]
+
+
+class Rojak:
+    """Runs agents on a task queue: starts and asks sessions, and makes the workers that carry them.
+
+    Args:
+        client: a plain connected Temporal client. Rojak derives its own from it, with the data converter it needs.
+        task_queue: where the workers are.
+        no_worker_timeout: how long a call waits while nobody polls the task queue; None waits for ever.
+        roll_over_after_events: history events after which a session goes on in a new run of its workflow. None
+            leaves it to the server (about 4,096).
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        task_queue: str,
+        *,
+        no_worker_timeout: timedelta | None = timedelta(seconds=60),
+        roll_over_after_events: int | None = None,
+    ) -> None:
+        self.client = derive_client(client)
+        self.task_queue = task_queue
+        self._no_worker_timeout = no_worker_timeout
+        self._gateway = SessionGateway(self.client, task_queue, roll_over_after_events)
+        self._conversations = ConversationReader(self._gateway)
+        self._runs = SessionRuns(self._gateway, self._conversations)
+
+    def create_worker(
+        self,
+        agent_activities: Sequence[AgentActivities | RetrieverActivities],
+        mcp_servers: dict[str, MCPServerConfig] | None = None,
+        *,
+        retriever_activities: Sequence[RetrieverActivities] | None = None,
+        text_sink: TextSink | None = None,
+        **worker_options: Any,
+    ) -> RojakWorker:
+        """A worker for sessions and for the model and tool calls of these activities.
+
+        Args:
+            agent_activities: one for each provider; retriever activities may be among them.
+            mcp_servers: servers whose tools agents can call.
+            retriever_activities: one for each kind of store.
+            text_sink: where text goes while it is generated, for `stream`. Default: heartbeats.
+            worker_options: anything else that `temporalio.worker.Worker` takes.
+
+        Returns:
+            The worker; it may be awaited or not. ``await worker.run()`` or ``async with worker:`` starts it.
+
+        Raises:
+            ConfigurationError: no activities, or two for one provider, or something that is none.
+        """
+        if mcp_servers:
+            raise ConfigurationError("this version of Rojak does not connect to MCP servers; leave mcp_servers out")
+        activities = [*agent_activities, *(retriever_activities or [])]
+        return RojakWorker(self.client, self.task_queue, activities, text_sink=text_sink, worker_options=worker_options)
+
+    async def run(
+        self,
+        id: str,  # noqa: A002 - the name that users know
+        type: SessionType | None = None,  # noqa: A002 - the name that users know
+        task: TaskParams | None = None,
+        resume: ResumeResponse | None = None,
+        context_variables: dict[str, Any] | None = None,
+        max_turns: float | None = None,
+        history_size: float | None = None,
+        debug: bool | None = None,
+        *,
+        task_id: str | None = None,
+        timeout: float | None = None,
+    ) -> RunResponse:
+        """Give a task to an agent, or a decision to a tool call that waits for one, and wait for what comes of it.
+
+        Args:
+            id: of the session. Persistent sessions are continued under it; a stateless run needs one of its own.
+            type: ``"persistent"`` keeps the conversation for further runs; ``"stateless"``, the default, ends with
+                this one.
+            task: what to do.
+            resume: the decision on a `ResumeRequest` that an earlier run returned.
+            context_variables: merged into those of the task and, in a persistent session, those it has.
+            max_turns: messages (of the model and of tools) that may be generated. A new session has no limit; later
+                runs keep the one it has.
+            history_size: messages that a persistent session keeps from one turn to the next. A new session keeps 10;
+                later runs keep what it has.
+            debug: whether the worker logs each step. Later runs keep what the session has.
+            task_id: names the task, so that sending it again (after a crash of the caller) does not do it again.
+                Made up when left out.
+            timeout: seconds to wait. The run goes on when they have passed.
+
+        Raises:
+            ConfigurationError: the call itself is wrong.
+            RunFailedError: the turn failed. A persistent session is as before and stays usable.
+            RunCancelledError: the session was cancelled meanwhile.
+            SessionTypeError: a live session of that id has another type.
+            SessionNotFoundError: there is no session to resume.
+            ToolCallNotPendingError: the tool call waits for no approval.
+            PayloadTooLargeError: the task is too large.
+            RunTimeoutError: ``timeout`` passed.
+            NoWorkerError: nobody works on the task queue.
+        """
+        if resume is not None:
+            if task is not None:
+                raise ConfigurationError("run takes a task or a resume, not both; send the task after the resume")
+            return (await self._patiently(self._runs.resume(id, resume), timeout)).response
+        new_task = make_task(task, context_variables, new_settings(max_turns, history_size, debug), task_id=task_id)
+        work = self._runs.run_task(id, _checked_type(type), new_task)
+        return (await self._patiently(work, timeout)).response
+
+    async def stream(
+        self,
+        id: str,  # noqa: A002 - the name that users know
+        type: SessionType | None = None,  # noqa: A002 - the name that users know
+        task: TaskParams | None = None,
+        resume: ResumeResponse | None = None,
+        context_variables: dict[str, Any] | None = None,
+        max_turns: float | None = None,
+        history_size: float | None = None,
+        debug: bool | None = None,
+        *,
+        task_id: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """As `run`, event by event: started, text, tool calls and results, hand-offs; last, an answer or a request.
+
+        Leaving the loop early leaves the run alone: it goes on. Arguments and errors are those of `run`.
+        """
+        if resume is not None:
+            if task is not None:
+                raise ConfigurationError("stream takes a task or a resume, not both; send the task after the resume")
+            request = await self._find_approval(id, resume.tool_id)
+            deriver = EventDeriver(request.task_id)
+            before = await read_progress(self._gateway, id, request.task_id, 0)
+            if before is not None:
+                deriver.skip(before)
+            followed, work = request.task_id, self._runs.resume(id, resume)
+        else:
+            settings = new_settings(max_turns, history_size, debug)
+            new_task = make_task(task, context_variables, settings, task_id=task_id, stream=True)
+            deriver = EventDeriver(new_task.id)
+            followed, work = new_task.id, self._runs.run_task(id, _checked_type(type), new_task)
+        async with aclosing(self._runs.follow(id, deriver, followed, self._patiently(work, timeout))) as events:
+            async for event in events:
+                yield event
+
+    async def get_result(
+        self,
+        id: str,  # noqa: A002 - the name that users know
+        task_id: str | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> OrchestratorResponse | ResumeRequest:
+        """The result of a task, awaited if it is in progress; from any process, at any time.
+
+        Args:
+            id: of the session, or of a scheduled run.
+            task_id: as a `RunResponse` named it; the latest task when left out.
+            timeout: seconds to wait.
+
+        Raises:
+            SessionNotFoundError: no such session.
+            ResultNotFoundError: the session does not know the task, or keeps its reply no more.
+            RunFailedError: the task failed.
+            RunCancelledError: the session was cancelled.
+        """
+        return await self._patiently(self._runs.get_result(id, task_id), timeout)
+
+    #: Another name of `get_result`.
+    get_run_result = get_result
+
+    async def get_config(self, id: str) -> SessionConfig:  # noqa: A002 - the name that users know
+        """A session's settings, conversation, agent and context variables.
+
+        Raises:
+            SessionNotFoundError: no such session.
+        """
+        config: SessionConfig = await self._patiently(
+            self._gateway.query(id, contracts.QUERY_CONFIG, [], SessionConfig), None
+        )
+        return config
+
+    async def update_config(self, id: str, params: UpdateConfigParams) -> None:  # noqa: A002 - the name that users know
+        """Change a persistent session's settings or contents; what ``params`` leaves out stays.
+
+        Raises:
+            SessionNotFoundError: no such session is running.
+            SessionBusyError: messages are to be replaced in the middle of a turn.
+            PayloadTooLargeError: too large.
+        """
+        change = ConfigChange(settings=new_settings(params.max_turns, params.history_size, params.debug))
+        if params.messages is not None:
+            change.messages = params.messages
+        if params.context_variables is not None:
+            change.context_variables = params.context_variables
+        self._conversations.forget(id)
+        await self._patiently(self._gateway.change_config(id, change), None)
+
+    async def get_pending_approvals(self, id: str) -> list[ResumeRequest]:  # noqa: A002 - the name that users know
+        """The tool calls of a session that wait for a human, in the model's order.
+
+        Raises:
+            SessionNotFoundError: no such session.
+        """
+        requests: list[ResumeRequest] = await self._patiently(
+            self._gateway.query(id, contracts.QUERY_APPROVALS, [], list[ResumeRequest]), None
+        )
+        return requests
+
+    async def cancel(self, id: str) -> None:  # noqa: A002 - the name that users know
+        """End a session: the turn in progress is broken off, and whoever waits gets a `RunCancelledError`.
+
+        Raises:
+            SessionNotFoundError: no such session is running.
+        """
+        self._conversations.forget(id)
+        try:
+            await self._gateway.handle(id).cancel()
+        except RPCError as error:
+            if means_not_found(error):
+                raise no_session(id) from None
+            raise
+
+    async def create_schedule(
+        self,
+        schedule_id: str,
+        schedule_spec: ScheduleSpec,
+        task: TaskParams,
+        context_variables: dict[str, Any] | None = None,
+        max_turns: float | None = None,
+        history_size: float | None = None,
+        debug: bool | None = None,
+    ) -> ScheduleHandle:
+        """Run a task at set times, each time as a stateless run of its own.
+
+        Args:
+            schedule_id: of the schedule.
+            schedule_spec: when.
+            task: what to do.
+            context_variables: merged into those of the task.
+            max_turns: messages that a run may generate.
+            history_size: has no effect on runs of one turn.
+            debug: whether the worker logs each step.
+
+        Raises:
+            ConfigurationError: there is a schedule of that id.
+        """
+        new_task = make_task(task, context_variables, new_settings(max_turns, history_size, debug), task_id="scheduled")
+        return await create_schedule(self._gateway, schedule_id, schedule_spec, new_task)
+
+    def list_scheduled_runs(self, schedule_id: str, statuses: Sequence[RunStatus] | None = None) -> AsyncIterator[str]:
+        """Ids of the runs that a schedule started, the newest first; `get_result` takes them.
+
+        Args:
+            schedule_id: of the schedule.
+            statuses: only runs of these statuses in Temporal, for instance ``["Completed"]``.
+        """
+        return list_scheduled_runs(self.client, schedule_id, statuses)
+
+    async def _patiently(self, work: Coroutine[Any, Any, T], timeout: float | None) -> T:
+        limit = self._no_worker_timeout
+        return await wait_for(
+            work,
+            client=self.client,
+            task_queue=self.task_queue,
+            timeout=timeout,
+            no_worker_timeout=None if limit is None else limit.total_seconds(),
+        )
+
+    async def _find_approval(self, session_id: str, tool_id: str) -> ResumeRequest:
+        pending = await self.get_pending_approvals(session_id)
+        for request in pending:
+            if request.tool_id == tool_id:
+                return request
+        raise ToolCallNotPendingError(
+            f"tool call {tool_id!r} waits for no approval: it is unknown or already resolved."
+            f" Waiting now: {', '.join(r.tool_id for r in pending) or 'none'}"
+        )
+
+
+def _checked_type(given: str | None) -> SessionType:
+    match given:
+        case None | "stateless":
+            return "stateless"
+        case "persistent":
+            return "persistent"
+        case _:
+            raise ConfigurationError(f"unknown type {given!r}; use 'persistent' or 'stateless'")

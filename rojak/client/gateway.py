@@ -1,0 +1,269 @@
+"""The calls that a client makes to sessions: starting them, sending to them, asking again where they rolled over."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowContinuedAsNewError,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from rojak.client.errors import (
+    means_ask_again,
+    means_busy,
+    means_draining,
+    means_not_found,
+    no_session,
+    translate_end,
+    translate_refusal,
+)
+from rojak.client.reconnect import reconnecting
+from rojak.session.state import Reply, Settings, Task
+from rojak.types.errors import RunCancelledError, SessionNotFoundError, SessionTypeError
+from rojak.types.session import ResumeResponse, SessionType
+from rojak.workflows import contracts
+from rojak.workflows.contracts import Ask, ConfigChange, Resume, SessionInput
+
+#: Seconds between two tries while a session rolls over; it doubles from the first to the last.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
+#: Seconds for which a new task waits for a session of the same id that is being cancelled.
+_ENDING_PATIENCE = 10.0
+
+
+class SessionGateway:
+    """Speaks to sessions on one task queue."""
+
+    def __init__(self, client: Client, task_queue: str, roll_over_after_events: int | None = None) -> None:
+        self.client = client
+        self.task_queue = task_queue
+        self._roll_over_after_events = roll_over_after_events
+        self._has_attributes: bool | None = None
+
+    def handle(self, session_id: str, run_id: str | None = None) -> WorkflowHandle[Any, Reply]:
+        """A handle to the session's workflow."""
+        return self.client.get_workflow_handle(session_id, run_id=run_id, result_type=Reply)
+
+    def session_input(self, session_type: SessionType, task: Task | None = None) -> SessionInput:
+        """The input that starts a session."""
+        fields: dict[str, Any] = {"type": session_type}
+        if task is not None:
+            fields["task"] = task
+        if self._roll_over_after_events is not None:
+            fields["roll_over_after_events"] = self._roll_over_after_events
+        return SessionInput(**fields)
+
+    async def search_attributes(self, task: Task) -> TypedSearchAttributes:
+        """The attributes that a session starts with; none where the namespace does not know them."""
+        if self._has_attributes is None:
+            try:
+                known = await self.client.operator_service.list_search_attributes(
+                    ListSearchAttributesRequest(namespace=self.client.namespace), timeout=timedelta(seconds=5)
+                )
+                keys = (contracts.AGENT_ATTRIBUTE, contracts.STATUS_ATTRIBUTE)
+                self._has_attributes = all(key.name in known.custom_attributes for key in keys)
+            except RPCError:
+                self._has_attributes = False
+        if not self._has_attributes:
+            return TypedSearchAttributes.empty
+        return TypedSearchAttributes(contracts.initial_attributes(task.agent.name if task.agent else None))
+
+    async def start_stateless(self, session_id: str, task: Task) -> WorkflowHandle[Any, Reply]:
+        """Start a run that does one task.
+
+        Raises:
+            SessionTypeError: the id is taken by something that runs.
+        """
+        attributes = await self.search_attributes(task)
+
+        async def start() -> WorkflowHandle[Any, Reply]:
+            return await self.client.start_workflow(
+                contracts.WORKFLOW_NAME,
+                self.session_input("stateless", task),
+                id=session_id,
+                task_queue=self.task_queue,
+                result_type=Reply,
+                search_attributes=attributes,
+                static_summary=_summary(task),
+                request_eager_start=True,
+            )
+
+        try:
+            return await reconnecting(start)
+        except WorkflowAlreadyStartedError:
+            raise SessionTypeError(
+                f"session {session_id!r} is live, and a stateless run needs an id of its own; use another id,"
+                " type='persistent' to go on with a persistent session, or get_result(id) to await a run in progress"
+            ) from None
+
+    async def await_stateless(self, session_id: str, handle: WorkflowHandle[Any, Reply], task_id: str) -> Reply:
+        """The reply of a stateless run, or its first request for approval.
+
+        Raises:
+            RunFailedError: the run failed.
+            RunCancelledError: it was cancelled.
+        """
+        try:
+            return await reconnecting(lambda: handle.result(follow_runs=False))
+        except WorkflowContinuedAsNewError:
+            return await self.await_reply(session_id, task_id)
+        except WorkflowFailureError as error:
+            raise translate_end(error, session_id, task_id) from error
+
+    async def ask(self, session_id: str, task: Task) -> Reply:
+        """Send a task to a persistent session, which begins if there is none, and wait for its reply."""
+        ask = Ask(task=task, type="persistent")
+        attributes = await self.search_attributes(task)
+
+        async def with_start() -> Reply:
+            start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+                contracts.WORKFLOW_NAME,
+                self.session_input("persistent"),
+                id=session_id,
+                task_queue=self.task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                search_attributes=attributes,
+                static_summary=_summary(task),
+            )
+            reply: Reply = await self.client.execute_update_with_start_workflow(
+                contracts.UPDATE_ASK, ask, id=task.id, start_workflow_operation=start, result_type=Reply
+            )
+            return reply
+
+        async def again() -> Reply:
+            # The session had the task. If it is gone now it ended, and a new one would know nothing of it.
+            return await self._update(session_id, contracts.UPDATE_ASK, ask, update_id=task.id)
+
+        give_up = asyncio.get_running_loop().time() + _ENDING_PATIENCE
+        while True:
+            try:
+                return await self._until_answered(session_id, task.id, with_start, again)
+            except SessionNotFoundError:
+                if asyncio.get_running_loop().time() > give_up:
+                    raise
+                await asyncio.sleep(_FIRST_PAUSE * 5)
+
+    async def resume(self, session_id: str, response: ResumeResponse) -> Reply:
+        """Send a human's decision and wait for what comes of the turn."""
+        resume = Resume(id=uuid.uuid4().hex, response=response)
+
+        async def send() -> Reply:
+            return await self._update(session_id, contracts.UPDATE_RESUME, resume, update_id=resume.id)
+
+        return await self._until_answered(session_id, "", send, send)
+
+    async def await_reply(self, session_id: str, task_id: str) -> Reply:
+        """Wait for the reply to a task that was sent before."""
+
+        async def send() -> Reply:
+            return await self._update(session_id, contracts.UPDATE_AWAIT, task_id)
+
+        try:
+            return await self._until_answered(session_id, task_id, send, send)
+        except SessionNotFoundError:
+            return await self.read_end(session_id, task_id)
+
+    async def read_end(self, session_id: str, task_id: str) -> Reply:
+        """The reply with which a stateless run ended.
+
+        Raises:
+            RunFailedError: it failed.
+            RunCancelledError: the session was cancelled.
+            SessionNotFoundError: there is no such session.
+        """
+        try:
+            return await reconnecting(self.handle(session_id).result)
+        except WorkflowFailureError as error:
+            raise translate_end(error, session_id, task_id) from error
+        except RPCError as error:
+            if means_not_found(error):
+                raise no_session(session_id) from None
+            raise
+
+    async def change_config(self, session_id: str, change: ConfigChange) -> None:
+        """Change a session's settings or what it keeps."""
+
+        async def send() -> Reply:
+            await self._update(session_id, contracts.UPDATE_CONFIG, change)
+            return Reply(kind="done", task_id="")
+
+        await self._until_answered(session_id, "", send, send)
+
+    async def query(self, session_id: str, name: str, args: Sequence[Any], result_type: Any) -> Any:
+        """Ask a session something.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+        """
+        try:
+            handle = self.handle(session_id)
+            return await reconnecting(lambda: handle.query(name, args=args, result_type=result_type))
+        except WorkflowQueryFailedError as error:
+            raise translate_refusal(error) from error
+        except RPCError as error:
+            if means_not_found(error):
+                raise no_session(session_id) from None
+            raise
+
+    async def _update(self, session_id: str, name: str, argument: Any, update_id: str | None = None) -> Reply:
+        reply: Reply = await self.handle(session_id).execute_update(
+            name, argument, id=update_id, result_type=Reply if name != contracts.UPDATE_CONFIG else None
+        )
+        return reply
+
+    async def _until_answered(self, session_id: str, task_id: str, first: Any, again: Any) -> Reply:
+        """Make the call until a run of the session's workflow answers it: tasks and resumes are idempotent."""
+        call, pause, was_taken = first, _FIRST_PAUSE, False
+        while True:
+            try:
+                reply: Reply = await reconnecting(call)
+                if reply.kind == "cancelled":
+                    raise RunCancelledError(f"session {session_id!r} was cancelled")
+                if reply.kind != "continued":
+                    return reply
+                call, was_taken = again, True
+            except WorkflowUpdateFailedError as error:
+                if not means_ask_again(error):
+                    raise translate_refusal(error) from error
+                if not means_draining(error):
+                    call, was_taken = again, True
+            except RPCError as error:
+                if means_not_found(error):
+                    if was_taken:
+                        return await self.read_end(session_id, task_id)
+                    raise no_session(session_id) from None
+                if not means_busy(error):
+                    raise
+            # Callers that all wait for the same roll-over do not all come back at the same moment.
+            await asyncio.sleep(pause * (0.5 + random.random()))
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _summary(task: Task) -> str | None:
+    return None if task.agent is None else f"agent {task.agent.name}"
+
+
+def new_settings(max_turns: float | None, history_size: float | None, debug: bool | None) -> Settings:
+    """Settings of which only those are set that the caller gave; infinity means no limit."""
+    fields: dict[str, Any] = {}
+    if max_turns is not None:
+        fields["max_turns"] = None if max_turns == float("inf") else int(max_turns)
+    if history_size is not None:
+        fields["history_size"] = None if history_size == float("inf") else int(history_size)
+    if debug is not None:
+        fields["debug"] = debug
+    return Settings(**fields)

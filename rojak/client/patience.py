@@ -1,0 +1,121 @@
+"""Waiting with an end: an answer, an error, or the time-out that the caller chose."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from rojak.types.errors import NoWorkerError, RunTimeoutError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: How often a caller that waits looks whether anybody works.
+_LOOK_EVERY = 5.0
+#: Pollers ask again at least once a minute; one that was not seen for longer is gone.
+_POLLER_FRESHNESS = timedelta(seconds=75)
+
+
+async def wait_for(
+    work: Coroutine[Any, Any, T],
+    *,
+    client: Client,
+    task_queue: str,
+    timeout: float | None,
+    no_worker_timeout: float | None,
+) -> T:
+    """The result of ``work``, unless one of the time-outs comes first.
+
+    Args:
+        work: what waits for a session.
+        client: to ask about the task queue.
+        task_queue: where the session's worker should be.
+        timeout: seconds to wait in all; None for no limit.
+        no_worker_timeout: seconds for which nobody may poll the task queue; None does not look.
+
+    Raises:
+        RunTimeoutError: ``timeout`` passed.
+        NoWorkerError: nobody polled the task queue for ``no_worker_timeout``.
+    """
+    task = asyncio.create_task(work)
+    try:
+        if no_worker_timeout is None:
+            return await _limited(task, timeout)
+        return await _limited(_watched(task, client, task_queue, no_worker_timeout), timeout)
+    finally:
+        await _drop(task)
+
+
+async def _drop(task: asyncio.Task[Any]) -> None:
+    """End a task whose result nobody wants any more, and let it end quietly."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=1)
+    if task.done() and not task.cancelled():
+        # Looked at, so that asyncio does not report it as overlooked.
+        task.exception()
+
+
+async def _limited(work: Awaitable[T], timeout: float | None) -> T:
+    if timeout is None:
+        return await work
+    limit = asyncio.timeout(timeout)
+    try:
+        async with limit:
+            result = await work
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise RunTimeoutError(
+            f"no answer within {timeout:g} s; the run goes on, and get_result(id) fetches its answer"
+        ) from error
+    return result
+
+
+async def _watched(task: asyncio.Future[T], client: Client, task_queue: str, patience: float) -> T:
+    loop = asyncio.get_running_loop()
+    missing_since: float | None = None
+    while True:
+        done, _ = await asyncio.wait({task}, timeout=min(_LOOK_EVERY, max(patience / 2, 0.1)))
+        if done:
+            return task.result()
+        if await has_worker(client, task_queue):
+            missing_since = None
+            continue
+        now = loop.time()
+        if missing_since is None:
+            missing_since = now
+            logger.warning("no worker polls task queue %r; waiting for one", task_queue)
+        if now - missing_since >= patience:
+            raise NoWorkerError(
+                f"no worker polls task queue {task_queue!r} (for {patience:g} s). What was asked stays queued: start"
+                " a worker, for instance `async with rojak.create_worker([...])`, and fetch the answer with"
+                " get_result(id)"
+            )
+
+
+async def has_worker(client: Client, task_queue: str) -> bool:
+    """Whether somebody polls the task queue for workflows. When the server cannot tell, yes."""
+    try:
+        answer = await client.workflow_service.describe_task_queue(
+            DescribeTaskQueueRequest(
+                namespace=client.namespace,
+                task_queue=TaskQueue(name=task_queue),
+                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+            ),
+            timeout=timedelta(seconds=5),
+        )
+    except RPCError:
+        return True
+    oldest = datetime.now(UTC) - _POLLER_FRESHNESS
+    return any(poller.last_access_time.ToDatetime(tzinfo=UTC) > oldest for poller in answer.pollers)

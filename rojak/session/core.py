@@ -1,0 +1,279 @@
+"""The session as a state machine: `decide` says what is to be done next, `apply` takes in what came of it.
+
+Both are plain functions on plain data, so that a conversation of any length, with failures and roll-overs at any
+point, is tested in microseconds. The shell that does the steps is `rojak.workflows.orchestrator`.
+"""
+
+from __future__ import annotations
+
+from rojak.session.approvals import expire_approvals, hold_for_approval, post_approvals, waiting_calls
+from rojak.session.limits import CONTEXT_BYTES, TURN_TRANSCRIPT_BYTES, size_of
+from rojak.session.mailbox import post_reply
+from rojak.session.patches import apply_patch
+from rojak.session.state import CallOutcome, HandOff, PendingCall, Reply, SessionState, ToolRejected, Turn
+from rojak.session.steps import (
+    ApprovalsExpired,
+    AwaitApprovals,
+    BeginTurn,
+    CallModel,
+    CallTools,
+    FinishTurn,
+    Idle,
+    ModelReplied,
+    Outcome,
+    Retrieve,
+    Retrieved,
+    Step,
+    ToolsAnswered,
+    TurnBegun,
+    TurnFailed,
+    TurnFinished,
+)
+from rojak.session.transcript import append_message, rewind, trim
+from rojak.types.activities import ToolFailed
+from rojak.types.agent import Agent
+from rojak.types.messages import ConversationMessage, ToolCall, Usage
+
+
+def decide(state: SessionState) -> Step:
+    """The next step. Changes nothing: asked twice it says the same."""
+    turn = state.turn
+    if turn is None:
+        return BeginTurn() if state.queue else Idle()
+    if turn.calls:
+        if waiting := waiting_calls(turn):
+            return AwaitApprovals(deadline=min((p.expires_at for p in waiting if p.expires_at), default=None))
+        ready = [pending for pending in turn.calls if pending.outcome is None]
+        return CallTools(ready if active_agent(state).parallel_tool_calls else ready[:1])
+    generated = state.end - turn.first
+    last = state.transcript[-1] if generated else None
+    if last is not None and last.role == "assistant":
+        return FinishTurn()
+    if turn.max_turns is not None and generated >= turn.max_turns:
+        return FinishTurn()
+    if turn.retrieval == "wanted":
+        return Retrieve(query=_retrieval_query(state))
+    return CallModel()
+
+
+def apply(state: SessionState, outcome: Outcome) -> None:
+    """Take in what came of a step. Changes ``state`` in place."""
+    match outcome:
+        case TurnBegun():
+            _begin_turn(state)
+        case Retrieved(text):
+            turn = current_turn(state)
+            turn.retrieval, turn.retrieved = "done", text
+        case ModelReplied(message, now):
+            _take_model_reply(state, message, now)
+        case ToolsAnswered(outcomes):
+            _take_outcomes(state, outcomes)
+        case ApprovalsExpired(now):
+            if (late := expire_approvals(state, now)) is not None:
+                name = late.call.function.name
+                _fail_turn(state, "ApprovalTimeoutError", f"nobody approved the call of {name} in time")
+            else:
+                _settle_calls(state)
+        case TurnFailed(error_type, reason):
+            _fail_turn(state, error_type, reason)
+        case TurnFinished():
+            _finish_turn(state)
+
+
+def current_turn(state: SessionState) -> Turn:
+    """The turn in progress, where there must be one."""
+    if state.turn is None:
+        raise RuntimeError("no turn is in progress")
+    return state.turn
+
+
+def active_agent(state: SessionState) -> Agent:
+    """The active agent, where there must be one."""
+    if state.agent is None:
+        raise RuntimeError("the session has no agent")
+    return state.agent
+
+
+def cancel_session(state: SessionState) -> None:
+    """Answer everybody who waits: the session ends."""
+    open_tasks = [state.turn.task_id] if state.turn else []
+    open_tasks += [task.id for task in state.queue]
+    state.turn = None
+    state.queue = []
+    for task_id in open_tasks:
+        post_reply(state, Reply(kind="cancelled", task_id=task_id, base=state.base))
+
+
+def _begin_turn(state: SessionState) -> None:
+    task = state.queue.pop(0)
+    trim(state)
+    state.settings = state.settings.changed_by(task.settings)
+    state.turns += 1
+    agent_before, context_before = state.agent, state.context_variables
+    begin = state.end
+    for message in task.messages:
+        append_message(state, message)
+    state.agent = task.agent or state.agent
+    state.context_variables = {**state.context_variables, **task.context_variables}
+    state.turn = Turn(
+        task_id=task.id,
+        number=state.turns,
+        begin=begin,
+        first=state.end,
+        max_turns=state.settings.max_turns,
+        agent_before=agent_before,
+        context_before=context_before,
+        retrieval="wanted" if state.agent and state.agent.retriever else "none",
+        stream=task.stream,
+    )
+    if state.agent is None:
+        # It was sent while a turn was in progress whose failure took the agent away again.
+        _fail_turn(state, "ConfigurationError", "the session has no agent yet: TaskParams(agent=...)")
+
+
+def _retrieval_query(state: SessionState) -> str:
+    """What the retriever is asked: what the user said last."""
+    return next((m.text for m in reversed(state.transcript) if m.role == "user"), "")
+
+
+def _take_model_reply(state: SessionState, message: ConversationMessage, now: float) -> None:
+    turn, agent = current_turn(state), active_agent(state)
+    turn.step += 1
+    turn.usage += message.usage or Usage()
+    state.usage += message.usage or Usage()
+    append_message(state, message)
+    if state.transcript_bytes > TURN_TRANSCRIPT_BYTES:
+        _fail_turn(
+            state,
+            "ConversationTooLongError",
+            f"the conversation grew to {state.transcript_bytes} bytes in this turn; at most"
+            f" {TURN_TRANSCRIPT_BYTES} fit into a session",
+        )
+        return
+    turn.calls = [_pend(agent, call, now) for call in message.tool_calls or []]
+    if waiting_calls(turn):
+        post_approvals(state)
+    else:
+        _settle_calls(state)
+
+
+def _pend(agent: Agent, call: ToolCall, now: float) -> PendingCall:
+    name = call.function.name
+    if name in agent.functions:
+        return hold_for_approval(agent, call, now)
+    offered = ", ".join(agent.functions) or "none"
+    failure = ToolFailed(error_type="UnknownFunctionError", message=f"There is no function {name!r}. Functions: {offered}.")
+    return PendingCall(call=call, outcome=failure)
+
+
+def _take_outcomes(state: SessionState, outcomes: dict[str, CallOutcome]) -> None:
+    for pending in current_turn(state).calls:
+        if pending.outcome is None and pending.call.id in outcomes:
+            pending.outcome = outcomes[pending.call.id]
+    _settle_calls(state)
+
+
+def _settle_calls(state: SessionState) -> None:
+    """Append the results in the model's order, as far as there are any without a gap before them.
+
+    So a call that runs after another one sees what that changed, and a roll-over between two of them carries no
+    result twice.
+    """
+    turn = current_turn(state)
+    if waiting_calls(turn):
+        return
+    while turn.calls and turn.calls[0].outcome is not None:
+        pending = turn.calls.pop(0)
+        _take_result(state, turn, pending.call, pending.outcome)
+    if not turn.calls and turn.next_agent is not None:
+        _hand_over(state, turn, turn.next_agent)
+
+
+def _take_result(state: SessionState, turn: Turn, call: ToolCall, outcome: CallOutcome | None) -> None:
+    match outcome:
+        case None:
+            raise RuntimeError("a call without an outcome has no result")
+        case ToolFailed():
+            text = f"Error: {outcome.message}"
+        case ToolRejected():
+            text = outcome.feedback
+        case _:
+            text = outcome.output
+            context = apply_patch(state.context_variables, outcome.patch) if outcome.patch else state.context_variables
+            if outcome.patch and size_of(context) > CONTEXT_BYTES:
+                text = (
+                    f"Error: the call was made, but its changes of the context variables were dropped: they"
+                    f" would be larger than {CONTEXT_BYTES} bytes."
+                )
+            else:
+                state.context_variables = context
+            if outcome.agent is not None:
+                # Of several hand-offs in one step the last one counts.
+                turn.next_agent = outcome.agent
+    message = ConversationMessage(
+        role="tool", content=text, sender=active_agent(state).name, tool_call_id=call.id
+    )
+    append_message(state, fit_message(message, TURN_TRANSCRIPT_BYTES - state.transcript_bytes))
+
+
+def fit_message(message: ConversationMessage, room: int) -> ConversationMessage:
+    """The message with its text cut so that it takes at most ``room`` bytes, as far as cutting text can do it."""
+    size = size_of(message)
+    if size <= room or not isinstance(message.content, str):
+        return message
+    # JSON escapes at most six bytes for one character, so a sixth of the room is always safe.
+    kept = max(0, room // 6 - 128)
+    cut = f"{message.content[:kept]}\n[cut: the conversation has no room for the other {len(message.content) - kept} characters]"
+    return message.model_copy(update={"content": cut})
+
+
+def _hand_over(state: SessionState, turn: Turn, to: Agent) -> None:
+    turn.handoffs.append(HandOff(index=state.end, from_agent=active_agent(state).name, to_agent=to.name))
+    state.agent = to
+    turn.next_agent = None
+    turn.retrieval = "wanted" if to.retriever else "none"
+    turn.retrieved = None
+
+
+def _fail_turn(state: SessionState, error_type: str, reason: str) -> None:
+    """Put the session back to where it was before the turn, and tell the caller. Tokens stay counted: they are spent."""
+    turn = current_turn(state)
+    rewind(state, turn.begin)
+    state.agent = turn.agent_before
+    state.context_variables = turn.context_before
+    state.turn = None
+    post_reply(
+        state,
+        Reply(
+            kind="failed",
+            task_id=turn.task_id,
+            base=state.base,
+            error_type=error_type,
+            reason=reason,
+            usage=turn.usage,
+            session_usage=state.usage,
+        ),
+    )
+
+
+def _finish_turn(state: SessionState) -> None:
+    turn = current_turn(state)
+    state.turn = None
+    post_reply(
+        state,
+        Reply(
+            kind="done",
+            task_id=turn.task_id,
+            session_type=state.type,
+            base=state.base,
+            begin=turn.begin,
+            first=turn.first,
+            end=state.end,
+            messages=state.transcript[turn.first - state.base :],
+            agent=state.agent,
+            context_variables=state.context_variables,
+            usage=turn.usage,
+            session_usage=state.usage,
+            handoffs=turn.handoffs,
+        ),
+    )

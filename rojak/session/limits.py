@@ -1,0 +1,42 @@
+"""How big the parts of a session may grow.
+
+Temporal refuses a payload of more than 2 MiB, and a state that does not fit into one could not roll over. So each part
+of the state has a share, and the shares add up to less: 1024 (conversation) + 2 x 128 (context variables, and those
+to return to when a turn fails) + 384 (queue) + 128 (mailbox) + 2 x 64 (agents) = 1920 KiB.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+#: Of the conversation, kept from one turn to the next. Older messages are dropped when it is more.
+KEPT_TRANSCRIPT_BYTES = 512 * 1024
+#: Of the conversation, within a turn. Tool results are cut to fit; a turn that needs more fails.
+TURN_TRANSCRIPT_BYTES = 1024 * 1024
+#: Of the context variables.
+CONTEXT_BYTES = 128 * 1024
+#: Of one agent: its instructions and settings.
+AGENT_BYTES = 64 * 1024
+#: Of the messages of one task given to an idle session, and of all the tasks that wait for a busy one.
+TASK_BYTES = 448 * 1024
+QUEUE_BYTES = 384 * 1024
+#: Of the replies that are kept for callers that come back for them.
+MAILBOX_BYTES = 128 * 1024
+MAILBOX_REPLIES = 64
+#: Of what a human writes into a resume.
+RESUME_BYTES = 32 * 1024
+#: Ids of answered tasks and of applied resumes that are remembered, so that asking twice is noticed.
+REMEMBERED_IDS = 512
+#: A window, context or agent below this travels with each call; a larger one is fetched when needed.
+INLINE_BYTES = 4096
+INLINE_AGENT_BYTES = 1024
+
+
+def size_of(value: BaseModel | dict[str, Any]) -> int:
+    """Bytes of the value as the JSON that a payload holds."""
+    if isinstance(value, BaseModel):
+        return len(value.__pydantic_serializer__.to_json(value, exclude_unset=True))
+    return len(to_json(value))

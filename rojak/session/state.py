@@ -1,0 +1,223 @@
+"""Everything a session is, as plain data.
+
+The state crosses continue-as-new as JSON, in the middle of a turn too, so nothing of a session may live elsewhere.
+Positions in the conversation are absolute: the first message ever said has index 0 for good, and ``base`` is the
+index of the oldest message that is still kept.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from rojak.types.activities import ToolFailed, ToolReturned
+from rojak.types.agent import AnyAgent
+from rojak.types.messages import ConversationMessage, ToolCall, Usage
+from rojak.types.session import ResumeRequest, SessionType
+
+#: Version of the state's schema. A reader of a newer version knows how to read the older ones.
+SCHEMA_VERSION = 1
+
+
+class _Stored(BaseModel):
+    """Base of what is changed in place: every field is stored, set or not.
+
+    The converter leaves out unset fields, and appending to a default list does not set the field.
+    """
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Mark every field as set."""
+        self.__pydantic_fields_set__.update(type(self).model_fields)
+
+
+class Settings(BaseModel):
+    """Limits of a session. None means no limit.
+
+    In a `Task` only the fields that are set count; the others leave the session's as they are.
+    """
+
+    max_turns: int | None = None
+    history_size: int | None = 10
+    debug: bool = False
+
+    def changed_by(self, other: Settings) -> Settings:
+        """These settings with the ones that are set in ``other``."""
+        return self.model_copy(update={name: getattr(other, name) for name in other.model_fields_set})
+
+
+class Task(BaseModel):
+    """What a caller asks for, as it is sent. ``id`` makes sending it twice the same as sending it once."""
+
+    id: str
+    messages: list[ConversationMessage]
+    agent: AnyAgent | None = None
+    context_variables: dict[str, Any] = {}
+    settings: Settings = Settings()
+    stream: bool = False
+
+
+class ToolRejected(BaseModel):
+    """A human, or the time-out of an interrupt, said no. ``feedback`` is for the model."""
+
+    kind: Literal["rejected"] = "rejected"
+    feedback: str
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Keep the tag of the union on the wire although it is a default."""
+        self.__pydantic_fields_set__.add("kind")
+
+
+CallOutcome = Annotated[ToolReturned | ToolFailed | ToolRejected, Field(discriminator="kind")]
+
+
+class PendingCall(_Stored):
+    """A tool call of the turn's current step.
+
+    Attributes:
+        call: as the model asked for it.
+        waiting: whether a human has to decide first.
+        question: what the human is asked.
+        expires_at: when the interrupt's time-out acts, in seconds since the epoch.
+        on_timeout: what it does.
+        arguments: what a human wants the function to be called with instead.
+        outcome: what came of the call; None as long as it is to be made.
+    """
+
+    call: ToolCall
+    waiting: bool = False
+    question: str = ""
+    expires_at: float | None = None
+    on_timeout: Literal["reject", "approve", "fail"] = "reject"
+    arguments: str | None = None
+    outcome: CallOutcome | None = None
+
+
+class HandOff(BaseModel):
+    """The conversation went from one agent to another when the message at ``index`` was to follow."""
+
+    index: int
+    from_agent: str
+    to_agent: str
+
+
+class Turn(_Stored):
+    """The turn in progress.
+
+    Attributes:
+        task_id: the task that it answers.
+        number: turns of the session, counted from 1.
+        begin: index of the task's first message; a failed turn goes back to it.
+        first: index of the first generated message.
+        step: model calls made.
+        calls: the tool calls of the last model call, until all have an outcome.
+        max_turns: messages that may be generated.
+        agent_before: the active agent before the turn.
+        context_before: the context variables before the turn.
+        retrieval: what became of the agent's retriever: still to be asked, asked, or there is none.
+        retrieved: what it found.
+        usage: tokens of the turn's model calls.
+        handoffs: who handed over to whom.
+        next_agent: whom the calls settled so far hand over to, once all of the step are.
+        stream: whether somebody listens to the text.
+    """
+
+    task_id: str
+    number: int
+    begin: int
+    first: int
+    step: int = 0
+    calls: list[PendingCall] = []
+    max_turns: int | None = None
+    agent_before: AnyAgent | None = None
+    context_before: dict[str, Any] = {}
+    retrieval: Literal["none", "wanted", "done"] = "none"
+    retrieved: str | None = None
+    usage: Usage = Usage()
+    handoffs: list[HandOff] = []
+    next_agent: AnyAgent | None = None
+    stream: bool = False
+
+
+class Reply(BaseModel):
+    """What a waiting caller is told.
+
+    Attributes:
+        kind: answered, waiting for approval, failed, cancelled, or: the session rolled over, ask again.
+        task_id: the task.
+        session_type: of the session.
+        base: index of the oldest message kept when the reply was made.
+        begin: index of the task's first message.
+        first: index of the first generated message.
+        end: index after the last one.
+        messages: what was generated, from ``first`` to ``end``.
+        agent: the agent that spoke last.
+        context_variables: as they were then.
+        usage: tokens of the turn.
+        session_usage: tokens of the session.
+        interrupts: the calls that wait for approval.
+        error_type: for a failure, the name of the cause.
+        reason: its text.
+    """
+
+    kind: Literal["done", "interrupted", "failed", "cancelled", "continued"]
+    task_id: str
+    session_type: SessionType = "persistent"
+    base: int = 0
+    begin: int = 0
+    first: int = 0
+    end: int = 0
+    messages: list[ConversationMessage] = []
+    agent: AnyAgent | None = None
+    context_variables: dict[str, Any] = {}
+    usage: Usage = Usage()
+    session_usage: Usage = Usage()
+    interrupts: list[ResumeRequest] = []
+    handoffs: list[HandOff] = []
+    error_type: str | None = None
+    reason: str | None = None
+
+
+class SessionState(_Stored):
+    """A session.
+
+    Attributes:
+        version: schema of this state.
+        type: persistent or stateless.
+        base: index of ``transcript[0]``.
+        transcript: the messages that are kept.
+        transcript_bytes: their size as JSON.
+        agent: the active agent.
+        context_variables: shared by the agents' functions.
+        settings: limits.
+        queue: tasks that wait for their turn.
+        turn: the turn in progress.
+        turns: turns begun so far.
+        mailbox: replies by task id, the oldest first, bounded.
+        answered: ids of tasks that were answered, the oldest first, bounded; longer than the mailbox.
+        resumed: tasks by id of the resume that was applied to them, bounded; makes a resume idempotent.
+        latest_task: the task that came last.
+        usage: tokens of all model calls.
+    """
+
+    version: int = SCHEMA_VERSION
+    type: SessionType = "persistent"
+    base: int = 0
+    transcript: list[ConversationMessage] = []
+    transcript_bytes: int = 0
+    agent: AnyAgent | None = None
+    context_variables: dict[str, Any] = {}
+    settings: Settings = Settings()
+    queue: list[Task] = []
+    turn: Turn | None = None
+    turns: int = 0
+    mailbox: dict[str, Reply] = {}
+    answered: list[str] = []
+    resumed: dict[str, str] = {}
+    latest_task: str | None = None
+    usage: Usage = Usage()
+
+    @property
+    def end(self) -> int:
+        """Index after the last message."""
+        return self.base + len(self.transcript)

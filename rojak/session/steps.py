@@ -1,0 +1,102 @@
+"""What a session wants done next, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rojak.session.state import CallOutcome, PendingCall
+from rojak.types.messages import ConversationMessage
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Nothing to do until somebody sends something."""
+
+
+@dataclass(frozen=True)
+class BeginTurn:
+    """Take the next task from the queue."""
+
+
+@dataclass(frozen=True)
+class Retrieve:
+    """Ask the agent's retriever for what belongs to ``query``."""
+
+    query: str
+
+
+@dataclass(frozen=True)
+class CallModel:
+    """Let the active agent's model go on with the conversation."""
+
+
+@dataclass(frozen=True)
+class CallTools:
+    """Make these calls, all at the same time."""
+
+    calls: list[PendingCall]
+
+
+@dataclass(frozen=True)
+class AwaitApprovals:
+    """Wait for humans; until ``deadline`` (seconds since the epoch) if it is not None."""
+
+    deadline: float | None
+
+
+@dataclass(frozen=True)
+class FinishTurn:
+    """The turn has its answer."""
+
+
+Step = Idle | BeginTurn | Retrieve | CallModel | CallTools | AwaitApprovals | FinishTurn
+
+
+@dataclass(frozen=True)
+class TurnBegun:
+    """Outcome of BeginTurn."""
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """Outcome of Retrieve; ``text`` is None when the retriever failed, and the turn goes on without."""
+
+    text: str | None
+
+
+@dataclass(frozen=True)
+class ModelReplied:
+    """Outcome of CallModel. ``now`` is in seconds since the epoch: interrupts count their time-out from it."""
+
+    message: ConversationMessage
+    now: float
+
+
+@dataclass(frozen=True)
+class ToolsAnswered:
+    """Outcome of CallTools: by id of the call."""
+
+    outcomes: dict[str, CallOutcome]
+
+
+@dataclass(frozen=True)
+class ApprovalsExpired:
+    """Outcome of AwaitApprovals when its deadline passed."""
+
+    now: float
+
+
+@dataclass(frozen=True)
+class TurnFailed:
+    """Outcome of any step of a turn: it cannot go on."""
+
+    error_type: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class TurnFinished:
+    """Outcome of FinishTurn."""
+
+
+Outcome = TurnBegun | Retrieved | ModelReplied | ToolsAnswered | ApprovalsExpired | TurnFailed | TurnFinished

@@ -1,0 +1,60 @@
+"""The activity that makes a tool call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from temporalio import activity
+
+from rojak.tools.current import CallInfo, calling
+from rojak.tools.execution import execute_function
+from rojak.tools.heartbeat import heartbeating
+from rojak.tools.registry import FunctionRegistry
+from rojak.types.activities import CALL_TOOL, FRAME_QUERY, Frame, ToolFailed, ToolOutcome, ToolRequest
+from rojak.types.errors import ConfigurationError
+
+
+class ToolActivity:
+    """Calls registered functions; ``registries`` are by agent type."""
+
+    def __init__(self, registries: Mapping[str, FunctionRegistry]) -> None:
+        self._registries = registries
+
+    @activity.defn(name=CALL_TOOL)
+    async def call_tool(self, request: ToolRequest) -> ToolOutcome:
+        """Make the call. What goes wrong in it is an outcome, unless the user's retry policy is to see it."""
+        info = activity.info()
+        registry = self._registries.get(request.agent_type)
+        try:
+            if registry is None:
+                raise ConfigurationError(f"this worker does not serve agents of type {request.agent_type!r}")
+            spec = registry.get(request.name, agent_name=request.agent_name)
+        except ConfigurationError as error:
+            return ToolFailed(error_type=type(error).__name__, message=str(error))
+        call = CallInfo(
+            session_id=info.workflow_id or "",
+            agent_name=request.agent_name,
+            turn=request.turn,
+            call_id=request.call_id,
+            attempt=info.attempt,
+        )
+        context = request.context_variables
+        async with heartbeating():
+            if context is None:
+                context = await _fetch_context()
+            with calling(call):
+                return await execute_function(
+                    spec,
+                    request.arguments,
+                    context,
+                    timeout=request.timeout_in_seconds,
+                    raise_errors=request.raise_errors,
+                )
+
+
+async def _fetch_context() -> dict[str, object]:
+    """The context variables, which were too large to be sent with each call."""
+    info = activity.info()
+    handle = activity.client().get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
+    frame: Frame | None = await handle.query(FRAME_QUERY, result_type=Frame)
+    return frame.context_variables if frame is not None else {}

@@ -1,0 +1,151 @@
+"""What crosses between a session's workflow and the activities that a worker runs: plain data, both ways.
+
+An activity answers with an outcome; exceptions across this boundary mean that the infrastructure, or the provider of
+the model, failed. Histories hold these types, so a field may be added with a default, and never change its meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from rojak.types.agent import AnyAgent
+from rojak.types.messages import ConversationMessage
+from rojak.types.retriever import AnyRetriever
+
+#: Names under which the activities are registered; workflow code calls them by name and imports none of them.
+CALL_MODEL = "rojak.call_model"
+CALL_TOOL = "rojak.call_tool"
+RETRIEVE = "rojak.retrieve"
+
+#: Queries by which an activity fetches what its input left out, because it was large and was sent before.
+WINDOW_QUERY = "rojak.window"
+FRAME_QUERY = "rojak.frame"
+
+
+class ContextWindow(BaseModel):
+    """The messages that a model call sees: those with absolute indexes ``start`` to ``end`` (exclusive).
+
+    Attributes:
+        start: index of the first message.
+        end: index after the last one.
+        previous: id of the message that the last model call generated; its worker has cached the window up to it.
+        messages: the last messages of the window. All of it when there are ``end - start`` of them.
+    """
+
+    start: int
+    end: int
+    previous: str | None = None
+    messages: list[ConversationMessage] = []
+
+
+class StreamPosition(BaseModel):
+    """Where in the session a streamed text belongs; with the attempt it tells a reader when to start over."""
+
+    turn: int
+    step: int
+
+
+class Frame(BaseModel):
+    """The active agent and the context variables of a session, as the frame query answers."""
+
+    agent: AnyAgent
+    context_variables: dict[str, Any] = {}
+
+
+class ModelRequest(BaseModel):
+    """Input of the model activity.
+
+    Attributes:
+        window: the conversation, or the end of it.
+        agent: None when this run of the session sent it before: then it is found by ``agent_key``.
+        agent_key: digest of the agent; None where the agent is small enough to be sent each time.
+        context_variables: for instructions that are a function; None means: ask the session.
+        retrieved: what the agent's retriever found for this turn.
+        stream: set when somebody listens to the text as it is generated.
+    """
+
+    window: ContextWindow
+    agent: AnyAgent | None = None
+    agent_key: str | None = None
+    context_variables: dict[str, Any] | None = None
+    retrieved: str | None = None
+    stream: StreamPosition | None = None
+
+
+class ToolRequest(BaseModel):
+    """Input of the tool activity.
+
+    Attributes:
+        agent_type: which activities know the function.
+        agent_name: whose call it is.
+        call_id: the model's id of the call.
+        turn: number of the turn; session id, turn and call id together are the call's idempotency key.
+        name: the function.
+        arguments: JSON as the model, or the human who approved the call, wrote it.
+        context_variables: None means: ask the session.
+        timeout_in_seconds: how long the function may take.
+        raise_errors: whether an exception of the function is raised, so that the user's retry policy sees it,
+            rather than returned.
+    """
+
+    agent_type: str
+    agent_name: str
+    call_id: str
+    turn: int
+    name: str
+    arguments: str
+    context_variables: dict[str, Any] | None = None
+    timeout_in_seconds: float = 60.0
+    raise_errors: bool = False
+
+
+class PatchOperation(BaseModel):
+    """One change of the context variables: the value at ``path`` is set, or deleted when ``op`` is ``"delete"``."""
+
+    path: list[str]
+    op: Literal["set", "delete"] = "set"
+    value: Any = None
+
+
+class ToolReturned(BaseModel):
+    """The function returned. ``agent`` hands over; ``patch`` is what it changed in the context variables."""
+
+    kind: Literal["returned"] = "returned"
+    output: str
+    patch: list[PatchOperation] = []
+    agent: AnyAgent | None = None
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Keep the tag of the union on the wire although it is a default."""
+        self.__pydantic_fields_set__.add("kind")
+
+
+class ToolFailed(BaseModel):
+    """The call could not be made, or the function raised. ``message`` is written for the model."""
+
+    kind: Literal["failed"] = "failed"
+    error_type: str
+    message: str
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Keep the tag of the union on the wire although it is a default."""
+        self.__pydantic_fields_set__.add("kind")
+
+
+ToolOutcome = Annotated[ToolReturned | ToolFailed, Field(discriminator="kind")]
+
+
+class RetrieveRequest(BaseModel):
+    """Input of the retrieval activity: which store, and the text to look for."""
+
+    retriever: AnyRetriever
+    query: str
+
+
+class RetrieveResult(BaseModel):
+    """Output of the retrieval activity. ``text`` is None when the store failed; ``error_type`` then says how."""
+
+    text: str | None = None
+    error_type: str | None = None

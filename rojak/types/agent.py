@@ -1,0 +1,128 @@
+"""What an agent is, as data that travels with a task and into the session's state."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
+
+from rojak.types.retriever import AnyRetriever
+from rojak.types.retry import RetryOptions
+
+
+class Interrupt(BaseModel):
+    """Asks a human before a tool runs: ``Interrupt("process_payment")``.
+
+    Attributes:
+        tool_name: the function whose calls wait for approval.
+        question: what the human is asked; None means a question made from the call.
+        when: ``"before"`` the call is the only time there is.
+        timeout_in_seconds: how long to wait for the human; None waits for ever (durably, at no cost).
+        on_timeout: what happens to the call then: it is rejected, approved, or the whole turn fails.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    tool_name: str
+    question: str | None = None
+    when: Literal["before"] = "before"
+    timeout_in_seconds: float | None = Field(default=None, gt=0)
+    on_timeout: Literal["reject", "approve", "fail"] = "reject"
+
+    def __init__(self, tool_name: str | None = None, /, **fields: Any) -> None:
+        if tool_name is not None:
+            fields["tool_name"] = tool_name
+        super().__init__(**fields)
+
+
+class AgentInstructionOptions(BaseModel):
+    """Names a registered function that returns the instructions, given ``context_variables`` if it asks for them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["function"] = "function"
+    name: str
+
+
+class Agent(BaseModel):
+    """Instructions, the functions the model may call, and how to call the model. Subclass it for a provider.
+
+    Attributes:
+        type: names the provider; the worker finds the activities that serve it by this.
+        model: the provider's name of the model.
+        name: shown as the ``sender`` of messages, in traces and in Temporal's UI.
+        instructions: the system prompt, or the registered function that makes it.
+        functions: names of registered functions that the model may call.
+        tool_choice: passed to the provider as it is; nothing is sent when None.
+        parallel_tool_calls: whether several calls of one model turn run at the same time. False runs them one
+            after another, in the model's order, and asks the provider for one at a time.
+        interrupts: tool calls that wait for a human.
+        retriever: where knowledge for the instructions comes from.
+        retry_options: time-outs and retries of this agent's model and tool calls.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    #: Every subclass with a ``type`` of its own, so that stored data finds its class again.
+    known_types: ClassVar[dict[str, type[Agent]]] = {}
+
+    type: str
+    model: str
+    name: str = Field(default="Agent", min_length=1)
+    instructions: str | AgentInstructionOptions = "You are a helpful assistant."
+    functions: list[str] = []
+    tool_choice: Any | None = None
+    parallel_tool_calls: bool = True
+    interrupts: list[Interrupt] = []
+    retriever: AnyRetriever | None = None
+    retry_options: RetryOptions = RetryOptions()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Register the subclass under its ``type``."""
+        super().__pydantic_init_subclass__(**kwargs)
+        default = cls.model_fields["type"].default
+        if isinstance(default, str):
+            Agent.known_types[default] = cls
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Keep what identifies the agent on the wire, also where it came from a default of this version's class."""
+        self.__pydantic_fields_set__.update(("type", "model", "name"))
+
+    def interrupt_for(self, tool_name: str) -> Interrupt | None:
+        """The interrupt that a call of this function triggers, or None."""
+        return next((i for i in self.interrupts if i.tool_name == tool_name), None)
+
+
+class ForeignAgent(Agent):
+    """An agent whose class this process has not imported: carried along as the data it is, extra fields and all."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def _revive(value: Any) -> Any:
+    """Give stored data the class that its ``type`` names."""
+    if not isinstance(value, dict):
+        return value
+    cls = Agent.known_types.get(value.get("type", ""), ForeignAgent)
+    return cls.model_validate(value)
+
+
+#: An agent as stored and sent: revived as the class of its ``type``, and kept whole where that class is not known.
+AnyAgent = Annotated[SerializeAsAny[Agent], BeforeValidator(_revive)]
+
+
+class AgentExecuteFnResult(BaseModel):
+    """What a function returns that wants to do more than answer.
+
+    Attributes:
+        output: the answer to the model; cast to text as any return value is.
+        agent: hand the conversation over to this agent.
+        context_variables: the context variables from now on; leaving it out changes nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    output: Any = ""
+    agent: AnyAgent | None = None
+    context_variables: dict[str, Any] | None = None

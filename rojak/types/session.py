@@ -1,0 +1,180 @@
+"""What a caller gives to a session and gets back from it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from rojak.types.agent import Agent, AnyAgent
+from rojak.types.messages import ConversationMessage, Usage
+
+SessionType = Literal["persistent", "stateless"]
+
+
+def check_messages(value: Any) -> Any:
+    """Name the message that cannot be one, and what it lacks.
+
+    Raises:
+        ValueError: a message is neither a dictionary nor a ConversationMessage, or has no role.
+    """
+    if not isinstance(value, list | tuple):
+        raise ValueError("messages must be a list of messages, for instance [{'role': 'user', 'content': 'Hi'}]")
+    for index, message in enumerate(value):
+        if isinstance(message, ConversationMessage):
+            continue
+        if not isinstance(message, dict):
+            raise ValueError(
+                f"message {index} is a {type(message).__name__}; give a dictionary or a ConversationMessage"
+            )
+        if not message.get("role"):
+            raise ValueError(
+                f"message {index} has no 'role'; add one of 'user', 'assistant', 'system', 'developer', 'tool'"
+            )
+    return list(value)
+
+
+class TaskParams(BaseModel):
+    """What an agent is asked to do.
+
+    Attributes:
+        agent: who begins. In a persistent session it may be left out later: the active agent goes on.
+        messages: what is said to it; in a persistent session, what is new.
+        context_variables: given to functions; in a persistent session merged into what is there.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent: AnyAgent | None = None
+    messages: list[ConversationMessage]
+    context_variables: dict[str, Any] = {}
+
+    @field_validator("messages", mode="before")
+    @classmethod
+    def _messages_are_messages(cls, value: Any) -> Any:
+        return check_messages(value)
+
+    @field_validator("agent", mode="before")
+    @classmethod
+    def _agent_type_is_known(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("type") not in Agent.known_types:
+            known = ", ".join(sorted(Agent.known_types)) or "none (import rojak.agents)"
+            raise ValueError(f"unknown agent type {value.get('type')!r}; known types: {known}")
+        return value
+
+
+class ResumeRequest(BaseModel):
+    """A tool call that waits for a human.
+
+    Attributes:
+        tool_id: id of the call; the ResumeResponse names it.
+        tool_name: the function.
+        tool_arguments: what it would be called with, as JSON.
+        task_id: the task whose turn waits.
+        question: what the human is asked.
+        when: the call waits before it is made.
+        agent_name: the agent that wants to call it.
+        expires_at: when the time-out of the interrupt acts, in seconds since the epoch; None if never.
+    """
+
+    tool_id: str
+    tool_name: str
+    tool_arguments: str
+    task_id: str
+    question: str
+    when: Literal["before"] = "before"
+    agent_name: str | None = None
+    expires_at: float | None = None
+
+
+class ResumeResponse(BaseModel):
+    """A human's decision on one tool call.
+
+    Attributes:
+        action: approve or reject.
+        tool_id: the call, as the ResumeRequest named it.
+        content: on rejection, what the model is told.
+        tool_arguments: on approval, the arguments to call with instead: a JSON object as text, or a dictionary.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["approve", "reject"]
+    tool_id: str
+    content: str | None = None
+    tool_arguments: str | None = None
+
+    @field_validator("tool_arguments", mode="before")
+    @classmethod
+    def _arguments_as_json(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return json.dumps(value)
+        if isinstance(value, str):
+            try:
+                parsed = json.loads(value)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"tool_arguments is not JSON: {error}") from None
+            if not isinstance(parsed, dict):
+                raise ValueError('tool_arguments must be a JSON object, for instance {"amount": 3}')
+        return value
+
+
+class OrchestratorResponse(BaseModel):
+    """What came of a task.
+
+    Attributes:
+        messages: the conversation: what the caller passed (in a persistent session, what is kept), then what was
+            generated. Pass it into the next call to go on.
+        agent: the agent that spoke last.
+        context_variables: as they are now.
+        usage: tokens of this task's model calls.
+        session_usage: tokens of all the session's model calls so far.
+    """
+
+    messages: list[ConversationMessage]
+    agent: AnyAgent | None = None
+    context_variables: dict[str, Any] = {}
+    usage: Usage = Usage()
+    session_usage: Usage = Usage()
+
+
+class UpdateConfigParams(BaseModel):
+    """Changes to a live persistent session; what is left out stays.
+
+    Attributes:
+        messages: replaces the conversation that is kept. Only between turns.
+        context_variables: replaces the context variables.
+        max_turns: messages that one task may generate; ``float("inf")`` for no limit.
+        history_size: messages kept from one turn to the next; ``float("inf")`` for no limit.
+        debug: whether the worker logs each step.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    messages: list[ConversationMessage] | None = None
+    context_variables: dict[str, Any] | None = None
+    max_turns: float | None = Field(default=None, ge=0)
+    history_size: float | None = Field(default=None, ge=0)
+    debug: bool | None = None
+
+    @field_validator("messages", mode="before")
+    @classmethod
+    def _messages_are_messages(cls, value: Any) -> Any:
+        return value if value is None else check_messages(value)
+
+
+class SessionConfig(BaseModel):
+    """A session's settings and what it keeps, as `Rojak.get_config` answers.
+
+    ``max_turns`` and ``history_size`` are None where there is no limit.
+    """
+
+    type: SessionType
+    messages: list[ConversationMessage] = []
+    agent: AnyAgent | None = None
+    context_variables: dict[str, Any] = {}
+    max_turns: int | None = None
+    history_size: int | None = None
+    debug: bool = False
+    usage: Usage = Usage()

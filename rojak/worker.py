@@ -1,0 +1,180 @@
+"""Puts sessions, providers and retrievers together into a Temporal worker."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Self, TypeVar
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.converter import DataConverter
+from temporalio.plugin import SimplePlugin
+from temporalio.service import RPCError
+from temporalio.worker import Worker, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from rojak.agents.base import AgentActivities
+from rojak.agents.model_activity import ModelActivity
+from rojak.agents.streaming import TextSink
+from rojak.retrievers.base import RetrieverActivities
+from rojak.retrievers.retrieval_activity import RetrievalActivity
+from rojak.tools.tool_activity import ToolActivity
+from rojak.types.errors import ConfigurationError
+from rojak.workflows.contracts import AGENT_ATTRIBUTE, STATUS_ATTRIBUTE
+from rojak.workflows.converter import adapt_data_converter
+from rojak.workflows.orchestrator import OrchestratorWorkflow
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: A cached workflow of a worker that died is given to another worker after this long.
+STICKY_TIMEOUT = timedelta(seconds=2)
+#: How often text that is being generated can become visible.
+HEARTBEAT_THROTTLE = timedelta(milliseconds=100)
+#: How long activities may go on when a worker is asked to stop, unless the caller says otherwise.
+GRACEFUL_SHUTDOWN = timedelta(seconds=5)
+#: Model and tool calls that one worker has in progress at a time.
+MAX_CONCURRENT_ACTIVITIES = 200
+
+
+def build_workflow_runner() -> WorkflowRunner:
+    """The sandbox for sessions. Rojak's own modules pass through: their workflow code is known to be deterministic,
+    and importing it once for each session costs more than the session does.
+    """
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("rojak"))
+
+
+class RojakPlugin(SimplePlugin):
+    """What a plain temporalio Client, Worker or Replayer needs to carry sessions, in one piece."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "rojak.RojakPlugin",
+            data_converter=lambda converter: adapt_data_converter(converter or DataConverter.default),
+            workflows=[OrchestratorWorkflow],
+            workflow_runner=lambda _: build_workflow_runner(),
+        )
+
+
+class RojakWorker:
+    """Runs sessions and their model and tool calls: ``await worker.run()``, or ``async with worker:``.
+
+    It can be run again after it ended. Awaiting the object gives the object, so that both
+    ``worker = await rojak.create_worker(...)`` and ``worker = rojak.create_worker(...)`` work.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        task_queue: str,
+        activities: Sequence[AgentActivities | RetrieverActivities],
+        *,
+        text_sink: TextSink | None = None,
+        worker_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._client = client
+        self._task_queue = task_queue
+        self._agents = _by_type([a for a in activities if isinstance(a, AgentActivities)], "agent_type")
+        self._retrievers = _by_type([a for a in activities if isinstance(a, RetrieverActivities)], "retriever_type")
+        for entry in activities:
+            if not isinstance(entry, AgentActivities | RetrieverActivities):
+                raise ConfigurationError(
+                    f"create_worker takes activities such as OpenAIAgentActivities(...), not a {type(entry).__name__}"
+                )
+        if not self._agents:
+            raise ConfigurationError(
+                "a worker needs the activities of at least one provider: create_worker([OpenAIAgentActivities(...)])"
+            )
+        self._text_sink = text_sink
+        self._options = dict(worker_options or {})
+        self._running: Worker | None = None
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        yield from ()  # makes this a generator function, which is what `await` wants of an object
+        return self
+
+    @property
+    def task_queue(self) -> str:
+        """The task queue that the worker polls."""
+        return self._task_queue
+
+    async def run(self) -> None:
+        """Work until cancelled, or until the worker fails."""
+        await register_search_attributes(self._client)
+        worker = self._build()
+        try:
+            await worker.run()
+        finally:
+            await self._release()
+
+    async def __aenter__(self) -> Self:
+        if self._running is not None:
+            raise ConfigurationError("this worker is running already; create another one to run two at a time")
+        await register_search_attributes(self._client)
+        self._running = self._build()
+        await self._running.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: Any) -> None:
+        worker, self._running = self._running, None
+        try:
+            if worker is not None:
+                await worker.__aexit__(*exc_info)
+        finally:
+            await self._release()
+
+    def _build(self) -> Worker:
+        registries = {name: agent.functions for name, agent in self._agents.items()}
+        options: dict[str, Any] = {
+            "max_concurrent_activities": MAX_CONCURRENT_ACTIVITIES,
+            "sticky_queue_schedule_to_start_timeout": STICKY_TIMEOUT,
+            "max_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
+            "default_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
+            "graceful_shutdown_timeout": GRACEFUL_SHUTDOWN,
+            "workflow_runner": build_workflow_runner(),
+        }
+        return Worker(
+            self._client,
+            task_queue=self._task_queue,
+            workflows=[OrchestratorWorkflow],
+            activities=[
+                ModelActivity(self._agents, self._text_sink).call_model,
+                ToolActivity(registries).call_tool,
+                RetrievalActivity(self._retrievers).retrieve,
+            ],
+            **(options | self._options),
+        )
+
+    async def _release(self) -> None:
+        for entry in (*self._agents.values(), *self._retrievers.values()):
+            await entry.close()
+
+
+def _by_type(entries: Sequence[T], attribute: str) -> dict[str, T]:
+    found: dict[str, T] = {}
+    for entry in entries:
+        name = getattr(entry, attribute)
+        if name in found:
+            raise ConfigurationError(
+                f"two activities serve the type {name!r}; put all functions into one of them (all_functions=[...])"
+            )
+        found[name] = entry
+    return found
+
+
+async def register_search_attributes(client: Client) -> None:
+    """Make the search attributes known to the namespace. Where that is not allowed, sessions go without."""
+    keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+    wanted = {key.name: keyword for key in (AGENT_ATTRIBUTE, STATUS_ATTRIBUTE)}
+    try:
+        await client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=wanted),
+            timeout=timedelta(seconds=5),
+        )
+    except RPCError as error:
+        # Already there is an answer too; a managed namespace has its own way to add them.
+        logger.debug("search attributes were not added: %s", error.status.name)

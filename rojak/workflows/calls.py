@@ -1,0 +1,162 @@
+"""The calls that a session makes: activities with their inputs, and failures turned into outcomes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import Any, cast
+
+from temporalio import exceptions, workflow
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, FailureError
+
+from rojak.session.core import active_agent, current_turn
+from rojak.session.limits import INLINE_AGENT_BYTES, INLINE_BYTES, size_of
+from rojak.session.state import CallOutcome, PendingCall, SessionState
+from rojak.session.steps import ModelReplied, Retrieved, ToolsAnswered, TurnFailed
+from rojak.session.transcript import build_window
+from rojak.types.activities import (
+    CALL_MODEL,
+    CALL_TOOL,
+    RETRIEVE,
+    ModelRequest,
+    RetrieveRequest,
+    RetrieveResult,
+    StreamPosition,
+    ToolFailed,
+    ToolOutcome,
+    ToolRequest,
+)
+from rojak.types.agent import Agent
+from rojak.types.messages import ConversationMessage
+from rojak.workflows.options import (
+    MODEL_RETRY,
+    TOOL_RETRY,
+    build_activity_options,
+    retrieval_activity_options,
+)
+
+
+class SessionCalls:
+    """Makes the calls of one run of a session's workflow, and remembers which large agents it sent already."""
+
+    def __init__(self, state: SessionState) -> None:
+        self._state = state
+        self._keyed: Agent | None = None
+        self._key: str | None = None
+        self._sent_keys: set[str] = set()
+
+    async def call_model(self) -> ModelReplied | TurnFailed:
+        """Let the active agent's model go on."""
+        state, agent, turn = self._state, active_agent(self._state), current_turn(self._state)
+        fields: dict[str, Any] = {"window": build_window(state)}
+        key = self._agent_key(agent)
+        if key is not None:
+            fields["agent_key"] = key
+        if key not in self._sent_keys:
+            fields["agent"] = agent
+        if not isinstance(agent.instructions, str):
+            fields.update(self._context_field())
+        if turn.retrieved is not None:
+            fields["retrieved"] = turn.retrieved
+        if turn.stream:
+            fields["stream"] = StreamPosition(turn=turn.number, step=turn.step)
+        try:
+            message = await workflow.execute_activity(
+                CALL_MODEL,
+                ModelRequest(**fields),
+                result_type=ConversationMessage,
+                summary=f"{agent.name}: chat {agent.model}",
+                **build_activity_options(agent.retry_options, MODEL_RETRY),
+            )
+        except ActivityError as error:
+            failure = _describe(error)
+            return TurnFailed(error_type=failure.error_type, reason=failure.message)
+        if key is not None:
+            self._sent_keys.add(key)
+        return ModelReplied(message=message, now=workflow.time())
+
+    async def call_tools(self, calls: list[PendingCall]) -> ToolsAnswered:
+        """Make the calls at the same time."""
+        outcomes = await asyncio.gather(*(self._call_tool(pending) for pending in calls))
+        return ToolsAnswered({pending.call.id: outcome for pending, outcome in zip(calls, outcomes, strict=True)})
+
+    async def _call_tool(self, pending: PendingCall) -> CallOutcome:
+        agent, call = active_agent(self._state), pending.call
+        limits = agent.retry_options
+        request = ToolRequest(
+            agent_type=agent.type,
+            agent_name=agent.name,
+            call_id=call.id,
+            turn=current_turn(self._state).number,
+            name=call.function.name,
+            arguments=call.function.arguments if pending.arguments is None else pending.arguments,
+            timeout_in_seconds=limits.timeout_in_seconds,
+            raise_errors=limits.retry_policy is not None,
+            **self._context_field(),
+        )
+        try:
+            outcome = await workflow.execute_activity(
+                CALL_TOOL,
+                request,
+                result_type=cast("type[Any]", ToolOutcome),
+                summary=f"{agent.name}: execute_tool {call.function.name}",
+                **build_activity_options(limits, TOOL_RETRY),
+            )
+        except ActivityError as error:
+            failure = _describe(error)
+            return failure.model_copy(update={"message": f"{failure.error_type}: {failure.message}"})
+        return cast("CallOutcome", outcome)
+
+    async def retrieve(self, query: str) -> Retrieved:
+        """Ask the active agent's retriever. A failure is no failure of the turn."""
+        agent = active_agent(self._state)
+        if agent.retriever is None:
+            return Retrieved(text=None)
+        try:
+            result = await workflow.execute_activity(
+                RETRIEVE,
+                RetrieveRequest(retriever=agent.retriever, query=query),
+                result_type=RetrieveResult,
+                summary=f"{agent.name}: retrieval {agent.retriever.type}",
+                **retrieval_activity_options(),
+            )
+        except ActivityError as error:
+            failure = _describe(error)
+            workflow.logger.warning("retrieval failed, the turn goes on without it: %s", failure.error_type)
+            return Retrieved(text=None)
+        return Retrieved(text=result.text)
+
+    def _context_field(self) -> dict[str, Any]:
+        """The context variables as a field of a request; left out when large (the activity asks for them) or empty."""
+        context = self._state.context_variables
+        if not context:
+            return {"context_variables": {}}
+        return {"context_variables": context} if size_of(context) <= INLINE_BYTES else {}
+
+    def _agent_key(self, agent: Agent) -> str | None:
+        """Digest of an agent that is too large to be sent each time; None for a small one."""
+        if agent is not self._keyed:
+            self._keyed = agent
+            text = agent.model_dump_json(exclude_unset=True)
+            small = len(text) <= INLINE_AGENT_BYTES
+            self._key = None if small else hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+        return self._key
+
+
+def _describe(error: ActivityError) -> ToolFailed:
+    """The cause of a failed activity by name and text; a cancellation is none of the call's business and goes on."""
+    cause = error.cause
+    match cause:
+        case CancelledError():
+            raise asyncio.CancelledError from error
+        case ApplicationError():
+            return ToolFailed(error_type=cause.type or "ApplicationError", message=cause.message)
+        case exceptions.TimeoutError():
+            return ToolFailed(
+                error_type="TimeoutError",
+                message="no attempt was finished in time (the worker died or the call took too long)",
+            )
+        case FailureError():
+            return ToolFailed(error_type=type(cause).__name__, message=cause.message)
+        case _:
+            return ToolFailed(error_type="ActivityError", message=error.message)

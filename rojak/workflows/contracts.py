@@ -1,0 +1,85 @@
+"""What callers send to a session's workflow, and under which names.
+
+Clients of one version talk to workers of another, so names stay and fields are only ever added, with defaults.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from temporalio.common import SearchAttributeKey, SearchAttributePair
+
+from rojak.session.state import SessionState, Settings, Task
+from rojak.types.messages import ConversationMessage
+from rojak.types.session import ResumeResponse, SessionType
+
+#: The workflow type in Temporal, and in its UI.
+WORKFLOW_NAME = "OrchestratorWorkflow"
+
+UPDATE_ASK = "ask"
+UPDATE_RESUME = "resume"
+UPDATE_AWAIT = "await_reply"
+UPDATE_CONFIG = "update_config"
+QUERY_CONFIG = "get_config"
+QUERY_REPLY = "get_reply"
+QUERY_PROGRESS = "get_progress"
+QUERY_APPROVALS = "get_approvals"
+
+#: ApplicationError type by which a session that is rolling over asks its caller to come again.
+SESSION_DRAINING = "SessionDraining"
+
+#: Shown in Temporal's UI and usable in its list filters, where the namespace has them registered.
+AGENT_ATTRIBUTE = SearchAttributeKey.for_keyword("RojakAgent")
+STATUS_ATTRIBUTE = SearchAttributeKey.for_keyword("RojakStatus")
+STATUS_ACTIVE = "active"
+STATUS_WAITING = "waiting_for_approval"
+
+
+def initial_attributes(agent_name: str | None) -> list[SearchAttributePair[str]]:
+    """The search attributes that a session starts with."""
+    pairs = [SearchAttributePair(STATUS_ATTRIBUTE, STATUS_ACTIVE)]
+    if agent_name is not None:
+        pairs.append(SearchAttributePair(AGENT_ATTRIBUTE, agent_name))
+    return pairs
+
+
+class SessionInput(BaseModel):
+    """Input of the workflow.
+
+    Attributes:
+        type: of the session.
+        task: what a stateless run is to do. A persistent session gets its tasks by updates.
+        settings: of a new session.
+        state: what a run of the workflow that rolled over left to the next one.
+        roll_over_after_events: history events after which the session continues in a new run of the workflow;
+            None leaves it to the server's suggestion (about 4,096 events or 4 MB).
+    """
+
+    type: SessionType
+    task: Task | None = None
+    settings: Settings = Settings()
+    state: SessionState | None = None
+    roll_over_after_events: int | None = None
+
+
+class Ask(BaseModel):
+    """A task for a session of this type."""
+
+    task: Task
+    type: SessionType
+
+
+class Resume(BaseModel):
+    """A human's decision; ``id`` makes sending it twice the same as sending it once."""
+
+    id: str
+    response: ResumeResponse
+
+
+class ConfigChange(BaseModel):
+    """New settings and contents; in ``settings`` only the fields that are set count."""
+
+    settings: Settings = Settings()
+    messages: list[ConversationMessage] | None = None
+    context_variables: dict[str, Any] | None = None

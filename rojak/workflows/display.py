@@ -1,0 +1,59 @@
+"""What a session shows of itself in Temporal's UI: who is active, in which step, waiting for what. No user content."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+from rojak.session.approvals import waiting_calls
+from rojak.session.state import SessionState
+from rojak.session.steps import AwaitApprovals, CallModel, CallTools, FinishTurn, Idle, Retrieve, Step
+from rojak.workflows.contracts import AGENT_ATTRIBUTE, STATUS_ACTIVE, STATUS_ATTRIBUTE, STATUS_WAITING
+
+
+def show_progress(state: SessionState, step: Step) -> None:
+    """Set the workflow's current details; they are computed on demand and cost no event."""
+    turn = state.turn
+    workflow.set_current_details(
+        f"**Agent:** {state.agent.name if state.agent else '-'}  \n"
+        f"**Turn:** {state.turns}, model calls: {turn.step if turn else 0}  \n"
+        f"**Now:** {describe_step(state, step)}  \n"
+        f"**Tasks waiting:** {len(state.queue)}"
+    )
+
+
+def describe_step(state: SessionState, step: Step) -> str:
+    """What happens now, for a person."""
+    match step:
+        case Idle():
+            return "idle, waiting for a task"
+        case CallModel():
+            return f"waiting for the model {state.agent.model if state.agent else ''}"
+        case CallTools(calls):
+            return "running " + ", ".join(pending.call.function.name for pending in calls)
+        case AwaitApprovals():
+            names = ", ".join(pending.call.function.name for pending in waiting_calls(state.turn))
+            return f"waiting for a human to approve {names}"
+        case Retrieve():
+            return "asking the retriever"
+        case FinishTurn():
+            return "answering"
+        case _:
+            return "beginning a turn"
+
+
+def tag_workflow(state: SessionState, step: Step) -> None:
+    """Keep the search attributes true, where the session was started with them.
+
+    Each change is an event, so only a change of agent and waiting for a human count, not each turn.
+    """
+    current = workflow.info().typed_search_attributes
+    if current.get(STATUS_ATTRIBUTE) is None:
+        return
+    updates = []
+    status = STATUS_WAITING if isinstance(step, AwaitApprovals) else STATUS_ACTIVE
+    if current.get(STATUS_ATTRIBUTE) != status:
+        updates.append(STATUS_ATTRIBUTE.value_set(status))
+    if state.agent is not None and current.get(AGENT_ATTRIBUTE) != state.agent.name:
+        updates.append(AGENT_ATTRIBUTE.value_set(state.agent.name))
+    if updates:
+        workflow.upsert_search_attributes(updates)

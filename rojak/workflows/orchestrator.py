@@ -1,0 +1,279 @@
+"""A session as a Temporal workflow: a thin shell around `rojak.session`.
+
+`run` owns every step. Update handlers check, put something into the state and wait; so there is no lock, and the state
+is complete at every step boundary, where the session may roll over into a new run of the workflow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from rojak.session.approvals import apply_resume, check_resume, list_approvals, waiting_calls
+from rojak.session.core import apply, cancel_session, decide
+from rojak.session.intake import apply_config, check_config, check_task, enqueue_task, read_config
+from rojak.session.mailbox import find_reply
+from rojak.session.progress import Progress, read_progress
+from rojak.session.state import Reply, SessionState
+from rojak.session.steps import (
+    ApprovalsExpired,
+    AwaitApprovals,
+    BeginTurn,
+    CallModel,
+    CallTools,
+    FinishTurn,
+    Idle,
+    Outcome,
+    Retrieve,
+    Step,
+    TurnBegun,
+    TurnFinished,
+)
+from rojak.session.transcript import read_window
+from rojak.types.activities import FRAME_QUERY, WINDOW_QUERY, Frame
+from rojak.types.errors import ResultNotFoundError, RojakError, SessionNotFoundError
+from rojak.types.messages import ConversationMessage
+from rojak.types.session import ResumeRequest, SessionConfig
+from rojak.workflows import contracts
+from rojak.workflows.calls import SessionCalls
+from rojak.workflows.contracts import Ask, ConfigChange, Resume, SessionInput
+from rojak.workflows.display import show_progress, tag_workflow
+
+#: The server takes 2,000 updates in one run of a workflow; roll over well before.
+MAX_UPDATES_PER_RUN = 1500
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Give what the core refuses to the caller as an error that names it; the workflow itself goes on."""
+    try:
+        yield
+    except RojakError as error:
+        raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
+
+
+@workflow.defn(name=contracts.WORKFLOW_NAME)
+class OrchestratorWorkflow:
+    """One session. A persistent one serves until it is cancelled; a stateless one ends with its only task."""
+
+    @workflow.init
+    def __init__(self, start: SessionInput) -> None:
+        self._start = start
+        self._state = start.state or SessionState(type=start.type, settings=start.settings)
+        if start.task is not None and start.state is None:
+            enqueue_task(self._state, start.task)
+        self._calls = SessionCalls(self._state)
+        self._updates = 0
+        self._draining = False
+        self._ending = False
+
+    @workflow.run
+    async def run(self, start: SessionInput) -> Reply | None:
+        """Do step after step."""
+        try:
+            return await self._serve()
+        except asyncio.CancelledError:
+            self._ending = True
+            cancel_session(self._state)
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            raise
+
+    async def _serve(self) -> Reply | None:
+        state = self._state
+        while True:
+            step = decide(state)
+            show_progress(state, step)
+            tag_workflow(state, step)
+            if isinstance(step, Idle) and state.type == "stateless":
+                return await self._finish_stateless()
+            if self._is_full() or self._must_announce(step):
+                await self._roll_over()
+            if isinstance(step, Idle):
+                await workflow.wait_condition(lambda: bool(state.queue) or self._is_full())
+                continue
+            outcome = await self._do(step)
+            if outcome is not None:
+                apply(state, outcome)
+
+    async def _do(self, step: Step) -> Outcome | None:
+        if self._state.settings.debug:
+            workflow.logger.info("step %s", type(step).__name__)
+        match step:
+            case BeginTurn():
+                return TurnBegun()
+            case Retrieve(query):
+                return await self._calls.retrieve(query)
+            case CallModel():
+                return await self._calls.call_model()
+            case CallTools(calls):
+                return await self._calls.call_tools(calls)
+            case AwaitApprovals(deadline):
+                return await self._await_approvals(deadline)
+            case FinishTurn():
+                return TurnFinished()
+            case Idle():
+                return None
+
+    async def _await_approvals(self, deadline: float | None) -> ApprovalsExpired | None:
+        """Wait for a decision on one of the calls; the resume itself changes the state."""
+        state = self._state
+        waiting = len(waiting_calls(state.turn))
+        left = None if deadline is None else timedelta(seconds=max(0.0, deadline - workflow.time()))
+        try:
+            await workflow.wait_condition(
+                lambda: len(waiting_calls(state.turn)) != waiting or self._is_full(),
+                timeout=left,
+                timeout_summary="approval",
+            )
+        except TimeoutError:
+            return ApprovalsExpired(now=workflow.time())
+        return None
+
+    def _is_full(self) -> bool:
+        info = workflow.info()
+        cap = self._start.roll_over_after_events
+        return (
+            info.is_continue_as_new_suggested()
+            or self._updates >= MAX_UPDATES_PER_RUN
+            or (cap is not None and info.get_current_history_length() >= cap)
+        )
+
+    def _must_announce(self, step: Step) -> bool:
+        """Whether a stateless run has come to its first interrupt.
+
+        Its caller waits for the workflow's result, which costs no event, and notices when the run goes on as a new
+        one. From then on it asks with updates, as callers of persistent sessions do.
+        """
+        return isinstance(step, AwaitApprovals) and self._state.type == "stateless" and self._start.state is None
+
+    async def _roll_over(self) -> None:
+        """Go on in a new run of the workflow. Callers that wait are told to ask again, which finds their task there."""
+        self._draining = True
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        workflow.continue_as_new(
+            SessionInput(
+                type=self._state.type,
+                state=self._state,
+                roll_over_after_events=self._start.roll_over_after_events,
+            )
+        )
+
+    async def _finish_stateless(self) -> Reply:
+        state = self._state
+        reply = find_reply(state, state.latest_task or "")
+        if reply is None:
+            raise ApplicationError("a stateless run needs a task", type="ConfigurationError", non_retryable=True)
+        self._ending = True
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        if reply.kind == "failed":
+            raise ApplicationError(reply.reason or "", type=reply.error_type, non_retryable=True)
+        return reply
+
+    async def _await_reply(self, task_id: str) -> Reply:
+        await workflow.wait_condition(lambda: task_id in self._state.mailbox or self._draining)
+        with _refusals():
+            reply = find_reply(self._state, task_id)
+        return reply or Reply(kind="continued", task_id=task_id)
+
+    def _check_open(self) -> None:
+        if self._draining:
+            raise ApplicationError(
+                "the session is rolling over; ask again", type=contracts.SESSION_DRAINING, non_retryable=True
+            )
+        if self._ending:
+            raise SessionNotFoundError("the session has ended")
+
+    @workflow.update(name=contracts.UPDATE_ASK)
+    async def ask(self, ask: Ask) -> Reply:
+        """Queue a task, once for each id, and wait for its reply."""
+        self._updates += 1
+        enqueue_task(self._state, ask.task)
+        return await self._await_reply(ask.task.id)
+
+    @ask.validator
+    def _check_ask(self, ask: Ask) -> None:
+        with _refusals():
+            self._check_open()
+            check_task(self._state, ask.task, ask.type)
+
+    @workflow.update(name=contracts.UPDATE_RESUME)
+    async def resume(self, resume: Resume) -> Reply:
+        """Apply a human's decision, once for each id, and wait for what comes of the turn."""
+        self._updates += 1
+        with _refusals():
+            task_id = apply_resume(self._state, resume.response, resume.id)
+        return await self._await_reply(task_id)
+
+    @resume.validator
+    def _check_resume(self, resume: Resume) -> None:
+        with _refusals():
+            self._check_open()
+            check_resume(self._state, resume.response, resume.id)
+
+    @workflow.update(name=contracts.UPDATE_AWAIT)
+    async def await_reply(self, task_id: str) -> Reply:
+        """Wait for the reply to a task that was sent before; to the latest one if the id is empty."""
+        self._updates += 1
+        return await self._await_reply(self._task_or_latest(task_id))
+
+    @await_reply.validator
+    def _check_await(self, task_id: str) -> None:
+        with _refusals():
+            self._check_open()
+            find_reply(self._state, self._task_or_latest(task_id))
+
+    def _task_or_latest(self, task_id: str | None) -> str:
+        wanted = task_id or self._state.latest_task
+        if wanted is None:
+            raise ResultNotFoundError("the session was given no task yet")
+        return wanted
+
+    @workflow.update(name=contracts.UPDATE_CONFIG)
+    def update_config(self, change: ConfigChange) -> None:
+        """Change the settings, the conversation that is kept, or the context variables."""
+        self._updates += 1
+        apply_config(self._state, change.settings, change.messages, change.context_variables)
+
+    @update_config.validator
+    def _check_config(self, change: ConfigChange) -> None:
+        with _refusals():
+            self._check_open()
+            check_config(self._state, change.messages, change.context_variables)
+
+    @workflow.query(name=WINDOW_QUERY)
+    def window(self, start: int, end: int) -> list[ConversationMessage]:
+        """The messages with absolute indexes ``start`` to ``end`` (exclusive), as far as they are kept."""
+        return read_window(self._state, start, end)
+
+    @workflow.query(name=FRAME_QUERY)
+    def frame(self) -> Frame | None:
+        """The active agent and the context variables."""
+        agent = self._state.agent
+        return None if agent is None else Frame(agent=agent, context_variables=self._state.context_variables)
+
+    @workflow.query(name=contracts.QUERY_CONFIG)
+    def get_config(self) -> SessionConfig:
+        """The settings and what is kept."""
+        return read_config(self._state)
+
+    @workflow.query(name=contracts.QUERY_REPLY)
+    def get_reply(self, task_id: str | None = None) -> Reply | None:
+        """The reply to a task (the latest one if None); None as long as it has none."""
+        with _refusals():
+            return find_reply(self._state, self._task_or_latest(task_id))
+
+    @workflow.query(name=contracts.QUERY_PROGRESS)
+    def get_progress(self, task_id: str, after: int) -> Progress:
+        """How far a task is, with what was generated from the index ``after`` on."""
+        with _refusals():
+            return read_progress(self._state, task_id, after)
+
+    @workflow.query(name=contracts.QUERY_APPROVALS)
+    def get_approvals(self) -> list[ResumeRequest]:
+        """The tool calls that wait for a human."""
+        return list_approvals(self._state)
