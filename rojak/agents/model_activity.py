@@ -102,6 +102,12 @@ class ModelActivity:
                 text = await resolve_instructions(agent, provider.functions, context)
             except ConfigurationError as error:
                 raise _refuse(error) from None
+            # It is the user's code and may raise anything. Another attempt is for those who asked for one.
+            except Exception as error:
+                logger.warning("instructions of agent %r failed: %s", agent.name, type(error).__name__, exc_info=error)
+                wants_retry = agent.retry_options.retry_policy is not None
+                failure = ProviderFailure(error_type=type(error).__name__, message=str(error), retryable=wants_retry)
+                raise _failed(failure) from None
         if request.retrieved:
             text = f"{text}\n\nRetrieved context:\n{request.retrieved}"
         return text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing
-from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
 from temporalio.client import Client, ScheduleHandle, ScheduleSpec
@@ -51,7 +50,7 @@ class Rojak:
     Args:
         client: a plain connected Temporal client. Rojak derives its own from it, with the data converter it needs.
         task_queue: where the workers are.
-        no_worker_timeout: how long a call waits while nobody polls the task queue; None waits for ever.
+        no_worker_timeout: seconds that a call waits while nobody polls the task queue; None waits for ever.
         roll_over_after_events: history events after which a session goes on in a new run of its workflow. None
             leaves it to the server (about 4,096).
     """
@@ -61,7 +60,7 @@ class Rojak:
         client: Client,
         task_queue: str,
         *,
-        no_worker_timeout: timedelta | None = timedelta(seconds=60),
+        no_worker_timeout: float | None = 60.0,
         roll_over_after_events: int | None = None,
     ) -> None:
         self.client = derive_client(client)
@@ -301,13 +300,12 @@ class Rojak:
         return list_scheduled_runs(self.client, schedule_id, statuses)
 
     async def _patiently(self, work: Coroutine[Any, Any, T], timeout: float | None) -> T:
-        limit = self._no_worker_timeout
         return await wait_for(
             work,
             client=self.client,
             task_queue=self.task_queue,
             timeout=timeout,
-            no_worker_timeout=None if limit is None else limit.total_seconds(),
+            no_worker_timeout=self._no_worker_timeout,
         )
 
     async def _find_approval(self, session_id: str, tool_id: str) -> ResumeRequest:

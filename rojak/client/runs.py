@@ -81,7 +81,7 @@ class SessionRuns:
                 if last is not None:
                     for event in deriver.start(last.agent_name, last.turn, last.first):
                         yield event
-                    for event in deriver.take_messages(deriver.next_index, last.messages, last.handoffs):
+                    for event in deriver.take_messages(last.start, last.messages, last.handoffs):
                         yield event
                 yield WaitingForApproval(requests=reply.interrupts)
             else:

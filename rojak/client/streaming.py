@@ -181,4 +181,4 @@ def take_progress(deriver: EventDeriver, progress: Progress) -> Iterator[Event]:
     if progress.phase == "queued":
         return
     yield from deriver.start(progress.agent_name, progress.turn, progress.first)
-    yield from deriver.take_messages(max(deriver.next_index, progress.first), progress.messages, progress.handoffs)
+    yield from deriver.take_messages(progress.start, progress.messages, progress.handoffs)

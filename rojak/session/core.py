@@ -106,8 +106,8 @@ def cancel_session(state: SessionState) -> None:
 
 def _begin_turn(state: SessionState) -> None:
     task = state.queue.pop(0)
-    trim(state)
     state.settings = state.settings.changed_by(task.settings)
+    trim(state)
     state.turns += 1
     agent_before, context_before = state.agent, state.context_variables
     begin = state.end

@@ -29,8 +29,19 @@ def _collect(before: dict[str, Any], after: dict[str, Any], path: list[str], int
         old = before[key]
         if isinstance(old, dict) and isinstance(value, dict):
             _collect(old, value, here, into)
-        elif type(old) is not type(value) or old != value:
+        elif not _same(old, value):
             into.append(PatchOperation(path=here, value=value))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are the same. Python's equality is not enough: it takes 1, 1.0 and True for one."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+    return bool(one == other)
 
 
 def apply_patch(context: dict[str, Any], operations: list[PatchOperation]) -> dict[str, Any]:

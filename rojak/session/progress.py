@@ -23,6 +23,7 @@ class Progress(BaseModel):
         step: model calls made so far.
         agent_name: the active agent.
         first: index of the turn's first generated message.
+        start: index of the first of ``messages``.
         messages: those generated, from the index asked for on.
         handoffs: all of the turn.
         interrupts: what waits for approval.
@@ -34,6 +35,7 @@ class Progress(BaseModel):
     step: int = 0
     agent_name: str | None = None
     first: int = 0
+    start: int = 0
     messages: list[ConversationMessage] = []
     handoffs: list[HandOff] = []
     interrupts: list[ResumeRequest] = []
@@ -56,6 +58,7 @@ def read_progress(state: SessionState, task_id: str, after: int) -> Progress:
             step=turn.step,
             agent_name=name,
             first=turn.first,
+            start=max(after, turn.first),
             messages=read_window(state, max(after, turn.first), state.end),
             handoffs=turn.handoffs,
             interrupts=interrupts,

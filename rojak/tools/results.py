@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
-from rojak.session.limits import AGENT_BYTES, size_of
+from rojak.session.limits import AGENT_BYTES, CONTEXT_BYTES, size_of
 from rojak.session.patches import diff_context
 from rojak.types.activities import PatchOperation, ToolFailed, ToolReturned
 from rojak.types.agent import Agent, AgentExecuteFnResult
@@ -27,7 +27,7 @@ MAX_OUTPUT_BYTES = 256 * 1024
 PREVIEW_BYTES = 64 * 1024
 #: Bytes of JSON that the changes of the context variables by one call may have. More is an error to the
 #: model.
-MAX_PATCH_BYTES = 256 * 1024
+MAX_PATCH_BYTES = CONTEXT_BYTES
 #: Bytes of UTF-8 that an error's text may have; it is cut to that.
 MAX_ERROR_BYTES = 16 * 1024
 

@@ -84,3 +84,9 @@ def test_the_later_of_two_calls_that_touch_the_same_value_counts():
 def test_deleting_what_another_call_deleted_is_no_error():
     gone = diff_context({"a": {"b": 1}}, {"a": {}})
     assert apply_patch(apply_patch({"a": {"b": 1}}, gone), gone) == {"a": {}}
+
+
+def test_a_value_of_another_json_type_within_a_list_is_a_change() -> None:
+    """Python takes 1, 1.0 and True for equal."""
+    assert [operation.value for operation in diff_context({"a": [1]}, {"a": [True]})] == [[True]]
+    assert [operation.value for operation in diff_context({"a": [{"b": 1}]}, {"a": [{"b": 1.0}]})] == [[{"b": 1.0}]]

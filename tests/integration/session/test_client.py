@@ -1,0 +1,153 @@
+"""What a client can ask and change besides running tasks."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from rojak import Rojak
+from rojak.testing import ModelServer
+from rojak.types import OrchestratorResponse, ResumeRequest, UpdateConfigParams
+from rojak.types.errors import (
+    ResultNotFoundError,
+    RunCancelledError,
+    SessionBusyError,
+    SessionNotFoundError,
+)
+from tests.integration.session.conftest import answer, task
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+async def test_results_are_found_by_task_and_the_latest_without(rojak: Rojak, session_id: str) -> None:
+    first = await rojak.run(id=session_id, type="persistent", task=task("say one"))
+    second = await rojak.run(id=session_id, type="persistent", task=task("say two"))
+    assert answer(await rojak.get_result(session_id, first.task_id)) == "one"
+    assert answer(await rojak.get_result(session_id, second.task_id)) == "two"
+    assert await rojak.get_run_result(session_id) == await rojak.get_result(session_id, second.task_id)
+
+
+async def test_the_result_of_a_finished_run_is_whole(rojak: Rojak, session_id: str) -> None:
+    response = await rojak.run(id=session_id, task=task("call add", "say Hi"))
+    assert await rojak.get_result(session_id) == response.result
+
+
+async def test_a_result_in_progress_is_awaited(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    gate = model.when(last_user="wait").hold()
+    run = asyncio.create_task(rojak.run(id=session_id, type="persistent", task=task("wait")))
+    await model.wait_for_requests(1)
+    waiting = asyncio.create_task(rojak.get_result(session_id))
+    gate.release()
+    assert answer(await waiting) == "heard: wait"
+    await run
+
+
+async def test_unknown_sessions_and_tasks_are_errors(rojak: Rojak, session_id: str) -> None:
+    for call in (
+        rojak.get_result(session_id),
+        rojak.get_config(session_id),
+        rojak.get_pending_approvals(session_id),
+        rojak.update_config(session_id, UpdateConfigParams(max_turns=1)),
+        rojak.cancel(session_id),
+    ):
+        with pytest.raises(SessionNotFoundError, match=session_id):
+            await call
+    await rojak.run(id=session_id, type="persistent", task=task("say Hi"))
+    with pytest.raises(ResultNotFoundError, match="'nonsense'"):
+        await rojak.get_result(session_id, "nonsense")
+
+
+async def test_a_task_sent_twice_is_done_once(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    for _ in range(3):
+        response = await rojak.run(id=session_id, type="persistent", task=task("say Hi"), task_id="only")
+        assert answer(response.result) == "Hi"
+    assert len(model.requests) == 1
+    assert len((await rojak.get_config(session_id)).messages) == 2
+
+
+async def test_the_configuration_can_be_read_and_changed(rojak: Rojak, session_id: str) -> None:
+    await rojak.run(
+        id=session_id, type="persistent", task=task("say Hi"), context_variables={"a": 1}, history_size=4
+    )
+    config = await rojak.get_config(session_id)
+    assert (config.type, config.history_size, config.max_turns, config.context_variables) == (
+        "persistent",
+        4,
+        None,
+        {"a": 1},
+    )
+    await rojak.update_config(
+        session_id,
+        UpdateConfigParams(
+            messages=[{"role": "user", "content": "Earlier"}, {"role": "assistant", "content": "Indeed"}],
+            context_variables={"b": 2},
+            max_turns=5,
+            debug=True,
+        ),
+    )
+    config = await rojak.get_config(session_id)
+    assert [m.text for m in config.messages] == ["Earlier", "Indeed"]
+    assert (config.context_variables, config.max_turns, config.history_size, config.debug) == ({"b": 2}, 5, 4, True)
+    response = await rojak.run(id=session_id, type="persistent", task=task("count"))
+    assert answer(response.result) == "4"
+    assert [m.text for m in response.result.messages] == ["Earlier", "Indeed", "count", "4"]
+
+
+async def test_messages_are_not_replaced_in_the_middle_of_a_turn(rojak: Rojak, session_id: str) -> None:
+    await rojak.run(id=session_id, type="persistent", task=task("call pay"))
+    with pytest.raises(SessionBusyError, match="between turns"):
+        await rojak.update_config(session_id, UpdateConfigParams(messages=[]))
+    await rojak.update_config(session_id, UpdateConfigParams(context_variables={"a": 1}))
+    assert (await rojak.get_config(session_id)).context_variables == {"a": 1}
+
+
+async def test_cancel_ends_a_run_in_a_model_call_and_its_caller(
+    rojak: Rojak, model: ModelServer, session_id: str
+) -> None:
+    gate = model.when(last_user="wait").hold()
+    for index, session_type in enumerate(("stateless", "persistent"), 1):
+        run = asyncio.create_task(rojak.run(id=session_id, type=session_type, task=task("wait")))
+        await model.wait_for_requests(index)
+        await rojak.cancel(session_id)
+        async with asyncio.timeout(5):
+            with pytest.raises(RunCancelledError, match=session_id):
+                await run
+    gate.release()
+
+
+async def test_cancel_ends_a_run_in_a_tool_and_one_that_waits_for_approval(rojak: Rojak, session_id: str) -> None:
+    run = asyncio.create_task(
+        rojak.run(id=session_id, type="persistent", task=task('call slow {"seconds": 60}'))
+    )
+    queued = asyncio.create_task(rojak.run(id=session_id, type="persistent", task=task("say queued")))
+    await until_session_has(rojak, session_id, messages=2)
+    await rojak.cancel(session_id)
+    async with asyncio.timeout(5):
+        for waiting in (run, queued):
+            with pytest.raises(RunCancelledError):
+                await waiting
+    response = await rojak.run(id=f"{session_id}-2", task=task("call pay"))
+    assert isinstance(response.result, ResumeRequest)
+    await rojak.cancel(f"{session_id}-2")
+    with pytest.raises(RunCancelledError):
+        await rojak.get_result(f"{session_id}-2")
+
+
+async def test_an_id_can_be_used_again_after_a_cancellation(rojak: Rojak, session_id: str) -> None:
+    await rojak.run(id=session_id, type="persistent", task=task("say before"))
+    await rojak.cancel(session_id)
+    response = await rojak.run(id=session_id, type="persistent", task=task("say anew"))
+    assert isinstance(response.result, OrchestratorResponse)
+    assert [m.text for m in response.result.messages] == ["say anew", "anew"]
+
+
+async def until_session_has(rojak: Rojak, session_id: str, *, messages: int) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                if len((await rojak.get_config(session_id)).messages) >= messages:
+                    return
+            except SessionNotFoundError:
+                pass
+            await asyncio.sleep(0.02)
