@@ -11,7 +11,7 @@ from typing import Self
 
 from temporalio.client import Client
 
-from bench.processes import Child
+from bench.processes import Child, find_child
 from bench.server import start_server
 from bench.sides import SIDES, SideName
 
@@ -35,6 +35,7 @@ class Lab:
     client: Client
     address: str
     model_url: str
+    server_pid: int
 
     def __init__(self, plan: Plan, on_step: Callable[[str], None]) -> None:
         self.plan = plan
@@ -45,6 +46,7 @@ class Lab:
     async def __aenter__(self) -> Self:
         try:
             self.address = await self._stack.enter_async_context(start_server())
+            self.server_pid = find_child("start-dev")
             model = await self._stack.enter_async_context(Child("bench.model"))
             self.model_url = f"http://127.0.0.1:{model.line}/v1"
             self.client = await Client.connect(self.address)

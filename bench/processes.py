@@ -7,7 +7,6 @@ import contextlib
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
@@ -16,16 +15,6 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 #: Seconds in which a process says that it is ready, and in which it ends when asked to.
 _START, _STOP = 60.0, 10.0
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What a process took so far: CPU (user and system) in seconds."""
-
-    cpu: float
-
-    def __sub__(self, other: Spent) -> Spent:
-        return Spent(self.cpu - other.cpu)
 
 
 class Child:
@@ -76,17 +65,13 @@ class Child:
             raise RuntimeError(f"{' '.join(self._command[1:4])} failed:\n{self._stderr()}")
         return out.decode()
 
-    def spent(self) -> Spent:
-        """What it took so far."""
-        return cpu_of(self._pid)
-
     def resident(self) -> float:
         """Its memory now, in MiB."""
-        return float(psutil.Process(self._pid).memory_info().rss) / 2**20
+        return float(psutil.Process(self.pid).memory_info().rss) / 2**20
 
     def peak(self) -> float:
         """The most memory that it had, in MiB; where the system does not tell, what it has now."""
-        status = Path(f"/proc/{self._pid}/status")
+        status = Path(f"/proc/{self.pid}/status")
         if status.exists():
             for line in status.read_text().splitlines():
                 if line.startswith("VmHWM:"):
@@ -118,7 +103,8 @@ class Child:
             self._errors.close()
 
     @property
-    def _pid(self) -> int:
+    def pid(self) -> int:
+        """Its id."""
         assert self._process is not None
         return self._process.pid
 
@@ -140,7 +126,15 @@ class Child:
         await self.stop()
 
 
-def cpu_of(pid: int) -> Spent:
-    """What a process took so far, its threads included."""
+def cpu_seconds(pid: int) -> float:
+    """The CPU that a process took so far, user and system, its threads included."""
     times = psutil.Process(pid).cpu_times()
-    return Spent(times.user + times.system)
+    return float(times.user + times.system)
+
+
+def find_child(argument: str) -> int:
+    """The id of this process's child that was started with this argument."""
+    for child in psutil.Process().children():
+        if argument in child.cmdline():
+            return child.pid
+    raise RuntimeError(f"this process has no child that was started with {argument!r}")

@@ -150,8 +150,10 @@ class RojakWorker:
         )
 
     async def _release(self) -> None:
-        for entry in (*self._agents.values(), *self._retrievers.values()):
-            await entry.close()
+        for agent in self._agents.values():
+            await agent.close()
+        for retriever in self._retrievers.values():
+            await retriever.close()
 
 
 def _by_type(entries: Sequence[T], attribute: str) -> dict[str, T]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 from bench.figures import Figures, Metric, at_most, at_most_above_floor, ratio_at_least, ratio_at_most
 from bench.histories import Stored, stored_by_run
 from bench.lab import Lab
+from bench.processes import cpu_seconds
 from bench.sides import Asker, make_asker
 
 METRICS = [
     Metric("runs_per_second", "200 runs of model, tool, model, 50 at once", "runs/s", ratio_at_least(1.0)),
     Metric("worker_cpu", "  worker CPU a run", "ms", ratio_at_most(1.0)),
+    Metric("client_cpu", "  client CPU a run", "ms"),
+    Metric("server_cpu", "  server CPU a run", "ms"),
     Metric("worker_peak", "  worker's peak memory", "MiB", at_most_above_floor(30), 0),
     Metric("history_size", "  history of a run", "KB", at_most(4.0), 2),
     Metric("history_events", "  events of a run", "", None, 0),
@@ -27,11 +31,12 @@ async def measure(lab: Lab, figures: Figures) -> None:
         async with lab.worker(side) as (worker, task_queue):
             asker = make_asker(side, lab.client, task_queue)
             await burst(asker, lab.name(side), 20, at_once=10)
-            name, before, start = lab.name(side), worker.spent(), time.perf_counter()
+            name, processes = lab.name(side), {"worker": worker.pid, "client": os.getpid(), "server": lab.server_pid}
+            before, start = {key: cpu_seconds(pid) for key, pid in processes.items()}, time.perf_counter()
             await burst(asker, name, runs, at_once=50)
-            seconds, spent = time.perf_counter() - start, worker.spent() - before
-            figures.add(side, "runs_per_second", runs / seconds)
-            figures.add(side, "worker_cpu", spent.cpu / runs * 1000)
+            figures.add(side, "runs_per_second", runs / (time.perf_counter() - start))
+            for key, pid in processes.items():
+                figures.add(side, f"{key}_cpu", (cpu_seconds(pid) - before[key]) / runs * 1000)
             figures.add(side, "worker_peak", worker.peak())
             stored = Stored(0, 0)
             sample = range(0, runs, runs // 20)

@@ -1,0 +1,26 @@
+"""Agents, and the activities that call their models. Importing this needs no provider's SDK."""
+
+from rojak.agents.anthropic_agent import AnthropicAgent, AnthropicAgentActivities, AnthropicAgentOptions
+from rojak.agents.base import AgentActivities, AgentOptions, CompletionRequest
+from rojak.agents.errors import EmptyCompletionError, MalformedResponseError, ProviderFailure
+from rojak.agents.openai_agent import OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
+from rojak.types.agent import Agent, AgentExecuteFnResult, AgentInstructionOptions, Interrupt
+
+__all__ = [
+    "Agent",
+    "AgentActivities",
+    "AgentExecuteFnResult",
+    "AgentInstructionOptions",
+    "AgentOptions",
+    "AnthropicAgent",
+    "AnthropicAgentActivities",
+    "AnthropicAgentOptions",
+    "CompletionRequest",
+    "EmptyCompletionError",
+    "Interrupt",
+    "MalformedResponseError",
+    "OpenAIAgent",
+    "OpenAIAgentActivities",
+    "OpenAIAgentOptions",
+    "ProviderFailure",
+]

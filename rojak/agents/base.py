@@ -5,24 +5,51 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, ClassVar
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from rojak.agents.errors import ProviderFailure, classify_error
 from rojak.tools.registry import FunctionRegistry
 from rojak.types.agent import Agent
 from rojak.types.messages import ConversationMessage
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderFailure:
-    error_type: str
-    message: str
-    retryable: bool
-    retry_after: timedelta | None = None
+class AgentOptions(BaseModel):
+    """What activities of a provider are made of.
+
+    Attributes:
+        api_key: of the provider; its own environment variable when left out.
+        base_url: where the provider, or what is compatible with it, is; its own environment variable, or its own
+            address, when left out.
+        client: a client object of the provider's SDK instead of one made from the above, async or sync. A sync one
+            runs in a thread.
+        all_functions: the functions that agents may name, for tools and for instructions.
+        inference_config: parameters of the model call, passed on as they are (``{"temperature": 0.2}``). Nothing is
+            sent that is not in it, except what the provider requires.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    api_key: str | None = Field(default=None, repr=False)
+    base_url: str | None = None
+    client: Any | None = Field(default=None, repr=False)
+    all_functions: list[Callable[..., Any]] = Field(default=[], repr=False)
+    inference_config: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
+    """What a provider is asked.
+
+    Attributes:
+        agent: who asks: model, tool choice, limits.
+        instructions: the system prompt, as text.
+        messages: the conversation, without the system prompt.
+        tools: the functions the model may call, in OpenAI's form.
+        on_text: where the text goes while it is generated; None when nobody watches, and nothing need be streamed.
+    """
+
     agent: Agent
     instructions: str
     messages: Sequence[ConversationMessage]
@@ -31,14 +58,38 @@ class CompletionRequest:
 
 
 class AgentActivities(ABC):
+    """Calls the models of one provider, and knows the functions of its agents.
+
+    Subclass it for a provider of your own, together with `Agent`, and give an instance to ``create_worker``.
+
+    Args:
+        options: only ``all_functions`` is read here.
+
+    Raises:
+        ConfigurationError: a function cannot be used.
+    """
+
+    #: The ``type`` of the Agent subclass that this serves.
     agent_type: ClassVar[str]
-    functions: FunctionRegistry
+
+    def __init__(self, options: AgentOptions) -> None:
+        self.options = options
+        self.functions = FunctionRegistry(options.all_functions)
 
     @abstractmethod
-    async def complete(self, request: CompletionRequest) -> ConversationMessage: ...
+    async def complete(self, request: CompletionRequest) -> ConversationMessage:
+        """Let the model go on with the conversation.
+
+        Returns:
+            An assistant message: content, tool calls, usage.
+
+        Raises:
+            Exception: whatever goes wrong; `classify` judges it.
+        """
 
     def classify(self, error: Exception) -> ProviderFailure | None:
-        return None
+        """What an exception of `complete` means. None: unknown, and tried again a few times."""
+        return classify_error(error, secrets=(self.options.api_key,) if self.options.api_key else ())
 
-    async def close(self) -> None:
-        """Release."""
+    async def close(self) -> None:  # noqa: B027 - optional: a provider may have nothing to release
+        """Release connections; the worker calls it when it stops."""

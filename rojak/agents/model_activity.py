@@ -8,11 +8,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rojak.agents.base import AgentActivities, CompletionRequest
-from rojak.agents.errors import ProviderFailure
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from rojak.agents.base import AgentActivities, CompletionRequest
+from rojak.agents.errors import ProviderFailure
 from rojak.agents.streaming import HeartbeatSink, TextProgress, TextSink
 from rojak.agents.windows import WindowCache
 from rojak.tools.heartbeat import Heartbeat, heartbeating

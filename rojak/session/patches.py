@@ -24,7 +24,11 @@ def _collect(before: dict[str, Any], after: dict[str, Any], path: list[str], int
     for key, value in after.items():
         here = [*path, key]
         if key not in before:
-            into.append(PatchOperation(path=here, value=value))
+            if isinstance(value, dict) and value:
+                # Key by key, so that two tools that both begin the same dictionary both count.
+                _collect({}, value, here, into)
+            else:
+                into.append(PatchOperation(path=here, value=value))
             continue
         old = before[key]
         if isinstance(old, dict) and isinstance(value, dict):
