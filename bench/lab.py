@@ -1,4 +1,4 @@
-"""The surroundings of a measurement: one Temporal server, one model server, workers as they are needed."""
+"""The surroundings of a case: one Temporal server, one model server, workers as they are needed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Self
 
 from temporalio.client import Client
 
-from bench.processes import Child, find_child
-from bench.server import start_server
+from bench.processes import Child
 from bench.sides import SIDES, SideName
+from rojak.dev import TemporalServer
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much to measure: repetitions of each side, and whether to keep it short."""
+    """How much to measure: repetitions of each side, and whether to keep it short or take the long session in."""
 
     reps: int = 3
     quick: bool = False
@@ -30,7 +30,14 @@ class Plan:
 
 
 class Lab:
-    """Has the servers and makes workers; everything that it started ends with it."""
+    """Has the servers and makes workers; everything that it started ends with it.
+
+    Each case has one of its own, because a server in memory slows down with what it holds.
+
+    Args:
+        plan: how much to measure.
+        on_step: is told what is measured now.
+    """
 
     client: Client
     address: str
@@ -41,12 +48,15 @@ class Lab:
         self.plan = plan
         self._on_step = on_step
         self._stack = AsyncExitStack()
-        self._queues = itertools.count(1)
+        self._numbers = itertools.count(1)
 
     async def __aenter__(self) -> Self:
         try:
-            self.address = await self._stack.enter_async_context(start_server())
-            self.server_pid = find_child("start-dev")
+            # A server of its own, whatever TEMPORAL_ADDRESS says: its settings and its CPU are part of the figures.
+            os.environ.pop("TEMPORAL_ADDRESS", None)
+            server = await self._stack.enter_async_context(TemporalServer(headless=True))
+            assert server.pid is not None
+            self.address, self.server_pid = server.address, server.pid
             model = await self._stack.enter_async_context(Child("bench.model"))
             self.model_url = f"http://127.0.0.1:{model.line}/v1"
             self.client = await Client.connect(self.address)
@@ -63,7 +73,7 @@ class Lab:
         self._on_step(text)
 
     def turns(self, reps: int | None = None) -> list[SideName]:
-        """The sides in the order in which they are measured: each repetition begins with the other one."""
+        """The sides in the order in which they are measured; every other repetition begins with ours."""
         order: list[SideName] = []
         for number in range(self.plan.reps if reps is None else reps):
             order += SIDES if number % 2 == 0 else SIDES[::-1]
@@ -71,7 +81,7 @@ class Lab:
 
     def name(self, side: SideName) -> str:
         """A name that nothing else has, for a task queue or a session."""
-        return f"{side}-{os.getpid()}-{next(self._queues)}"
+        return f"{side}-{next(self._numbers)}"
 
     def new_worker(self, side: SideName, task_queue: str) -> Child:
         """A worker process, not yet started."""

@@ -130,11 +130,3 @@ def cpu_seconds(pid: int) -> float:
     """The CPU that a process took so far, user and system, its threads included."""
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
-
-
-def find_child(argument: str) -> int:
-    """The id of this process's child that was started with this argument."""
-    for child in psutil.Process().children():
-        if argument in child.cmdline():
-            return child.pid
-    raise RuntimeError(f"this process has no child that was started with {argument!r}")

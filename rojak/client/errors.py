@@ -59,11 +59,14 @@ def means_not_found(error: BaseException) -> bool:
 
 def translate_refusal(error: WorkflowUpdateFailedError | WorkflowQueryFailedError) -> Exception:
     """What a session refused, as the error that its core raised; the error itself where it is none of those."""
-    cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else error.__cause__
-    name = cause.type if isinstance(cause, ApplicationError) else None
-    if name in _BY_NAME and isinstance(cause, ApplicationError):
-        return _BY_NAME[name](cause.message)
-    if cause is not None and "expected but not found" in str(cause):
+    text = str(error.cause if isinstance(error, WorkflowUpdateFailedError) else error)
+    # "NameOfTheError: text", from updates with the name once more in front.
+    parts = text.split(": ")
+    for index, part in enumerate(parts[:2]):
+        if part in _BY_NAME:
+            rest = parts[index + 1 :]
+            return _BY_NAME[part](": ".join(rest[1:] if rest[:1] == [part] else rest))
+    if "expected but not found" in text:
         return ConfigurationError(
             "the workflow of that id is not a session of this version of Rojak; use another id, or update the worker"
         )

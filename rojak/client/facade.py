@@ -252,16 +252,14 @@ class Rojak:
     async def cancel(self, id: str) -> None:  # noqa: A002 - the name that users know
         """End a session: the turn in progress is broken off, and whoever waits gets a `RunCancelledError`.
 
+        Returns when the session has ended. Where no worker is there to end it, after a few seconds, with the
+        cancellation waiting for one.
+
         Raises:
             SessionNotFoundError: no such session is running.
         """
         self._conversations.forget(id)
-        try:
-            await self._gateway.handle(id).cancel()
-        except RPCError as error:
-            if means_not_found(error):
-                raise no_session(id) from None
-            raise
+        await self._gateway.cancel(id)
 
     async def create_schedule(
         self,

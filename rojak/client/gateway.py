@@ -194,6 +194,21 @@ class SessionGateway:
                 raise no_session(session_id) from None
             raise
 
+    async def cancel(self, session_id: str) -> None:
+        """Ask the session to end, and wait for a while until it has."""
+        handle = self.handle(session_id)
+        try:
+            await reconnecting(handle.cancel)
+            async with asyncio.timeout(_ENDING_PATIENCE / 2):
+                await handle.result()
+        except RPCError as error:
+            if means_not_found(error):
+                raise no_session(session_id) from None
+            raise
+        except (WorkflowFailureError, TimeoutError):
+            # Ended as it was told to, or nobody is there to end it.
+            return
+
     async def change_config(self, session_id: str, change: ConfigChange) -> None:
         """Change a session's settings or what it keeps."""
 

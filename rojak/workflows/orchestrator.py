@@ -50,11 +50,15 @@ MAX_UPDATES_PER_RUN = 1500
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Give what the core refuses to the caller as an error that names it; the workflow itself goes on."""
+    """Give what the core refuses to the caller as an error that names it; the workflow itself goes on.
+
+    The name is in the text too: of what a query raises nothing else reaches the caller.
+    """
     try:
         yield
     except RojakError as error:
-        raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
+        name = type(error).__name__
+        raise ApplicationError(f"{name}: {error}", type=name, non_retryable=True) from error
 
 
 @workflow.defn(name=contracts.WORKFLOW_NAME)
@@ -69,6 +73,7 @@ class OrchestratorWorkflow:
             enqueue_task(self._state, start.task)
         self._calls = SessionCalls(self._state)
         self._updates = 0
+        self._steps = 0
         self._draining = False
         self._ending = False
 
@@ -97,6 +102,7 @@ class OrchestratorWorkflow:
                 await workflow.wait_condition(lambda: bool(state.queue) or self._is_full())
                 continue
             outcome = await self._do(step)
+            self._steps += 1
             if outcome is not None:
                 apply(state, outcome)
 
@@ -140,7 +146,8 @@ class OrchestratorWorkflow:
         return (
             info.is_continue_as_new_suggested()
             or self._updates >= MAX_UPDATES_PER_RUN
-            or (cap is not None and info.get_current_history_length() >= cap)
+            # Not before something was done in this run: callers who only wait and ask again fill a history too.
+            or (cap is not None and self._steps > 0 and info.get_current_history_length() >= cap)
         )
 
     def _must_announce(self, step: Step) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from temporalio.client import WorkflowQueryFailedError
 
 from rojak import Rojak
 from rojak.testing import ModelServer
@@ -15,6 +16,7 @@ from rojak.types.errors import (
     SessionBusyError,
     SessionNotFoundError,
 )
+from rojak.workflows.contracts import QUERY_PROGRESS
 from tests.integration.session.conftest import answer, task
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -120,8 +122,9 @@ async def test_cancel_ends_a_run_in_a_tool_and_one_that_waits_for_approval(rojak
     run = asyncio.create_task(
         rojak.run(id=session_id, type="persistent", task=task('call slow {"seconds": 60}'))
     )
-    queued = asyncio.create_task(rojak.run(id=session_id, type="persistent", task=task("say queued")))
     await until_session_has(rojak, session_id, messages=2)
+    queued = asyncio.create_task(rojak.run(id=session_id, type="persistent", task=task("say queued"), task_id="queued"))
+    await until_session_knows(rojak, session_id, "queued")
     await rojak.cancel(session_id)
     async with asyncio.timeout(5):
         for waiting in (run, queued):
@@ -151,3 +154,14 @@ async def until_session_has(rojak: Rojak, session_id: str, *, messages: int) -> 
             except SessionNotFoundError:
                 pass
             await asyncio.sleep(0.02)
+
+
+async def until_session_knows(rojak: Rojak, session_id: str, task_id: str) -> None:
+    handle = rojak.client.get_workflow_handle(session_id)
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await handle.query(QUERY_PROGRESS, args=[task_id, 0])
+                return
+            except WorkflowQueryFailedError:
+                await asyncio.sleep(0.02)

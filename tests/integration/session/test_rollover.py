@@ -66,7 +66,7 @@ async def test_a_turn_rolls_over_between_its_steps(
 async def test_a_session_that_waits_for_approval_rolls_over_with_its_request(
     rojak: Rojak, activities: OpenAIAgentActivities, session_id: str
 ) -> None:
-    rolling = Rojak(rojak.client, rojak.task_queue, roll_over_after_events=30)
+    rolling = Rojak(rojak.client, rojak.task_queue, roll_over_after_events=20)
     async with rolling.create_worker([activities]):
         response = await rolling.run(id=session_id, type="persistent", task=task("call pay", "echo"))
         assert isinstance(response.result, ResumeRequest)
