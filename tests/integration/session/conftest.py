@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowQueryFailedError
 
 from rojak import Rojak
 from rojak.agents import OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
 from rojak.testing import ModelServer
 from rojak.types import OrchestratorResponse, TaskParams
 from rojak.worker import RojakWorker
+from rojak.workflows.contracts import QUERY_PROGRESS
 from tests.integration.session.script import follow_script
 from tests.integration.session.team import FUNCTIONS, agent_a
 
@@ -83,3 +85,13 @@ async def running(rojak: Rojak, *activities: Any, **options: Any) -> AsyncIterat
         yield worker
 
 
+async def until_session_knows(rojak: Rojak, session_id: str, task_id: str) -> None:
+    """Wait until a task has reached its session."""
+    handle = rojak.client.get_workflow_handle(session_id)
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await handle.query(QUERY_PROGRESS, args=[task_id, 0])
+                return
+            except WorkflowQueryFailedError:
+                await asyncio.sleep(0.02)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from temporalio.client import WorkflowQueryFailedError
 
 from rojak import Rojak
 from rojak.testing import ModelServer
@@ -16,8 +15,7 @@ from rojak.types.errors import (
     SessionBusyError,
     SessionNotFoundError,
 )
-from rojak.workflows.contracts import QUERY_PROGRESS
-from tests.integration.session.conftest import answer, task
+from tests.integration.session.conftest import answer, task, until_session_knows
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -154,14 +152,3 @@ async def until_session_has(rojak: Rojak, session_id: str, *, messages: int) -> 
             except SessionNotFoundError:
                 pass
             await asyncio.sleep(0.02)
-
-
-async def until_session_knows(rojak: Rojak, session_id: str, task_id: str) -> None:
-    handle = rojak.client.get_workflow_handle(session_id)
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                await handle.query(QUERY_PROGRESS, args=[task_id, 0])
-                return
-            except WorkflowQueryFailedError:
-                await asyncio.sleep(0.02)

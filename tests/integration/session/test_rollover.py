@@ -10,7 +10,7 @@ import pytest
 from rojak import Rojak
 from rojak.agents import OpenAIAgentActivities
 from rojak.types import OrchestratorResponse, ResumeRequest, ResumeResponse, TaskParams
-from tests.integration.session.conftest import answer, task
+from tests.integration.session.conftest import answer, task, until_session_knows
 from tests.integration.session.team import agent_a
 
 pytestmark = pytest.mark.timeout(120)
@@ -70,14 +70,14 @@ async def test_a_session_that_waits_for_approval_rolls_over_with_its_request(
     async with rolling.create_worker([activities]):
         response = await rolling.run(id=session_id, type="persistent", task=task("call pay", "echo"))
         assert isinstance(response.result, ResumeRequest)
-        queued = [
-            asyncio.create_task(
-                rolling.run(id=session_id, type="persistent", task=task(f"say {index}"), task_id=f"q{index}")
-            )
-            for index in range(8)
-        ]
-        while len([e async for e in rolling.client.list_workflows(f"WorkflowId = '{session_id}'")]) < 2:
-            await asyncio.sleep(0.05)
+        queued = []
+        for index in range(8):
+            params = task(f"say {index}")
+            asking = rolling.run(id=session_id, type="persistent", task=params, task_id=f"q{index}")
+            queued.append(asyncio.create_task(asking))
+            # One after another: the workflow looks at the length of its history when something happens.
+            await until_session_knows(rolling, session_id, f"q{index}")
+        assert await count_runs(rolling, session_id) > 1
         (request,) = await rolling.get_pending_approvals(session_id)
         assert request == response.result
         approve = ResumeResponse(action="approve", tool_id=request.tool_id)
