@@ -45,14 +45,12 @@ class OurAsker:
 
 def make_worker(client: Client, task_queue: str, base_url: str) -> AbstractAsyncContextManager[Any]:
     """A worker of Rojak, to be entered."""
-    activities = OpenAIAgentActivities(
-        OpenAIAgentOptions(api_key="bench", base_url=base_url, all_functions=FUNCTIONS)
-    )
+    activities = OpenAIAgentActivities(OpenAIAgentOptions(api_key="bench", base_url=base_url, all_functions=FUNCTIONS))
     return Rojak(client, task_queue=task_queue).create_worker([activities])
 
 
 def _task(text: str) -> TaskParams:
-    return TaskParams(agent=AGENT, messages=[{"role": "user", "content": text}])  # type: ignore[list-item]  # as users do
+    return TaskParams(agent=AGENT, messages=[{"role": "user", "content": text}])
 
 
 def _conversation(result: Any) -> list[str]:

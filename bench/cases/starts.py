@@ -71,9 +71,7 @@ async def _until_started(lab: Lab, workflow_id: str) -> None:
 
 async def _time_import(imports: str) -> float:
     code = f"import time\nstart = time.perf_counter()\n{imports}\nprint(time.perf_counter() - start)"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     return float(out)
 

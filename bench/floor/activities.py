@@ -45,9 +45,7 @@ class FloorActivities:
         """The model's next message."""
         system: Any = {"role": "system", "content": tools.INSTRUCTIONS}
         conversation: list[Any] = [system, *messages]
-        completion = await self._client.chat.completions.create(
-            model="gpt-4o", messages=conversation, tools=SCHEMAS
-        )
+        completion = await self._client.chat.completions.create(model="gpt-4o", messages=conversation, tools=SCHEMAS)
         message = completion.choices[0].message
         if not message.tool_calls:
             return {"role": "assistant", "content": message.content}

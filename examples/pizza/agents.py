@@ -62,7 +62,7 @@ def leave_feedback(context_variables: dict[str, Any], stars: Literal[1, 2, 3, 4,
 
 def total_of(cart: list[dict[str, Any]]) -> float:
     """What an order costs, in dollars."""
-    return round(sum(PRICES[line["item"]] * FACTORS[line["size"]] * line["quantity"] for line in cart), 2)
+    return float(round(sum(PRICES[line["item"]] * FACTORS[line["size"]] * line["quantity"] for line in cart), 2))
 
 
 def transfer_to_ordering() -> Agent:

@@ -7,12 +7,10 @@ from contextlib import aclosing
 from typing import Any, Literal, TypeVar
 
 from temporalio.client import Client, ScheduleHandle, ScheduleSpec
-from temporalio.service import RPCError
 
 from rojak.agents.base import AgentActivities
 from rojak.agents.streaming import TextSink
 from rojak.client.conversations import ConversationReader
-from rojak.client.errors import means_not_found, no_session
 from rojak.client.events import Event
 from rojak.client.gateway import SessionGateway, new_settings
 from rojak.client.patience import wait_for

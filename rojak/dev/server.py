@@ -80,7 +80,7 @@ class TemporalServer:
 
     @property
     def address(self) -> str:
-        """ "host:port" of the gRPC service, once it runs."""
+        """host:port of the gRPC service, once it runs."""
         return self._address
 
     @property
@@ -201,7 +201,7 @@ class TemporalServer:
         if self._child is None or (code := self._child.exit_code()) is None:
             return
         tail = self._log_tail()
-        if "address already in use" in tail or "port" in tail and "not available" in tail:
+        if "address already in use" in tail or ("port" in tail and "not available" in tail):
             raise _PortTakenError(f"a port that the Temporal server needs is taken\n{tail}")
         raise ServerStartError(f"the Temporal server ended with exit code {code}\n{tail}")
 
@@ -227,7 +227,7 @@ def _is_free(port: int) -> bool:
 
 
 def _becomes_free(port: int) -> bool:
-    """Whether the port is free, or is so within `_PORT_PATIENCE`: a server that was killed lets go of it a bit later."""
+    """Whether the port is free or soon will be: a server that was killed lets go of it a bit later."""
     give_up = time.monotonic() + _PORT_PATIENCE
     while not (free := _is_free(port)) and time.monotonic() < give_up:
         time.sleep(0.05)

@@ -128,9 +128,7 @@ def expire_approvals(state: SessionState, now: float) -> PendingCall | None:
             return pending
         pending.waiting = False
         if pending.on_timeout == "reject":
-            pending.outcome = ToolRejected(
-                feedback="Nobody approved this tool call in time; it was not made."
-            )
+            pending.outcome = ToolRejected(feedback="Nobody approved this tool call in time; it was not made.")
     state.mailbox.pop(turn.task_id, None)
     post_approvals(state)
     return None

@@ -162,7 +162,9 @@ def _pend(agent: Agent, call: ToolCall, now: float) -> PendingCall:
     if name in agent.functions:
         return hold_for_approval(agent, call, now)
     offered = ", ".join(agent.functions) or "none"
-    failure = ToolFailed(error_type="UnknownFunctionError", message=f"There is no function {name!r}. Functions: {offered}.")
+    failure = ToolFailed(
+        error_type="UnknownFunctionError", message=f"There is no function {name!r}. Functions: {offered}."
+    )
     return PendingCall(call=call, outcome=failure)
 
 
@@ -210,9 +212,7 @@ def _take_result(state: SessionState, turn: Turn, call: ToolCall, outcome: CallO
             if outcome.agent is not None:
                 # Of several hand-offs in one step the last one counts.
                 turn.next_agent = outcome.agent
-    message = ConversationMessage(
-        role="tool", content=text, sender=active_agent(state).name, tool_call_id=call.id
-    )
+    message = ConversationMessage(role="tool", content=text, sender=active_agent(state).name, tool_call_id=call.id)
     append_message(state, fit_message(message, TURN_TRANSCRIPT_BYTES - state.transcript_bytes))
 
 
@@ -223,7 +223,8 @@ def fit_message(message: ConversationMessage, room: int) -> ConversationMessage:
         return message
     # JSON escapes at most six bytes for one character, so a sixth of the room is always safe.
     kept = max(0, room // 6 - 128)
-    cut = f"{message.content[:kept]}\n[cut: the conversation has no room for the other {len(message.content) - kept} characters]"
+    lost = len(message.content) - kept
+    cut = f"{message.content[:kept]}\n[cut: the conversation has no room for the other {lost} characters]"
     return message.model_copy(update={"content": cut})
 
 
@@ -236,7 +237,7 @@ def _hand_over(state: SessionState, turn: Turn, to: Agent) -> None:
 
 
 def _fail_turn(state: SessionState, error_type: str, reason: str) -> None:
-    """Put the session back to where it was before the turn, and tell the caller. Tokens stay counted: they are spent."""
+    """Put the session back to where it was before the turn, and tell the caller. Tokens stay counted."""
     turn = current_turn(state)
     rewind(state, turn.begin)
     state.agent = turn.agent_before

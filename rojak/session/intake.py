@@ -66,7 +66,9 @@ def enqueue_task(state: SessionState, task: Task) -> None:
         state.latest_task = task.id
 
 
-def check_config(state: SessionState, messages: list[ConversationMessage] | None, context: dict[str, object] | None) -> None:
+def check_config(
+    state: SessionState, messages: list[ConversationMessage] | None, context: dict[str, object] | None
+) -> None:
     """Refuse a change of settings that cannot be made now. Changes nothing.
 
     Raises:

@@ -68,7 +68,5 @@ def build_window(state: SessionState) -> ContextWindow:
     for offset in range(len(messages) - 1, -1, -1):
         message = messages[offset]
         if message.role == "assistant" and message.id is not None:
-            return ContextWindow(
-                start=state.base, end=state.end, previous=message.id, messages=messages[offset + 1 :]
-            )
+            return ContextWindow(start=state.base, end=state.end, previous=message.id, messages=messages[offset + 1 :])
     return ContextWindow(start=state.base, end=state.end)

@@ -90,9 +90,7 @@ class Crew:
 
 
 @asynccontextmanager
-async def crew(
-    address: str, task_queue: str, base_url: str, env: dict[str, str] | None = None
-) -> AsyncIterator[Crew]:
+async def crew(address: str, task_queue: str, base_url: str, env: dict[str, str] | None = None) -> AsyncIterator[Crew]:
     """Worker processes that are gone at the end of the block, whatever happened in it."""
     workers = Crew(address, task_queue, base_url, env or {})
     try:

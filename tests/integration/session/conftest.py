@@ -30,9 +30,7 @@ def model(model_server: ModelServer) -> ModelServer:
 @pytest.fixture
 def activities(model: ModelServer) -> OpenAIAgentActivities:
     """The OpenAI activities with the team's functions."""
-    return OpenAIAgentActivities(
-        OpenAIAgentOptions(api_key="test", base_url=model.base_url, all_functions=FUNCTIONS)
-    )
+    return OpenAIAgentActivities(OpenAIAgentOptions(api_key="test", base_url=model.base_url, all_functions=FUNCTIONS))
 
 
 @pytest.fixture(params=["cached", "replayed"])

@@ -74,9 +74,7 @@ def transfer_to_c() -> Agent:
 
 def promote(context_variables: dict[str, Any]) -> AgentExecuteFnResult:
     """Do all three: answer, hand over, change the context variables."""
-    return AgentExecuteFnResult(
-        output="promoted", agent=agent_b, context_variables={**context_variables, "level": "b"}
-    )
+    return AgentExecuteFnResult(output="promoted", agent=agent_b, context_variables={**context_variables, "level": "b"})
 
 
 def instructions(context_variables: dict[str, Any]) -> str:

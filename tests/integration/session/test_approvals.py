@@ -100,12 +100,8 @@ async def test_another_process_can_resume(rojak: Rojak, session_id: str) -> None
 
 
 async def test_a_task_sent_while_a_call_waits_has_its_turn_after_the_resume(rojak: Rojak, session_id: str) -> None:
-    request = request_of(
-        (await rojak.run(id=session_id, type="persistent", task=task("call pay", "echo"))).result
-    )
-    later = asyncio.create_task(
-        rojak.run(id=session_id, type="persistent", task=task("say later"), task_id="later")
-    )
+    request = request_of((await rojak.run(id=session_id, type="persistent", task=task("call pay", "echo"))).result)
+    later = asyncio.create_task(rojak.run(id=session_id, type="persistent", task=task("say later"), task_id="later"))
     final = await rojak.run(id=session_id, resume=ResumeResponse(action="approve", tool_id=request.tool_id))
     assert answer(final.result) == "paid 1"
     response = await later
@@ -114,9 +110,7 @@ async def test_a_task_sent_while_a_call_waits_has_its_turn_after_the_resume(roja
 
 
 async def test_an_unknown_or_resolved_call_is_an_error_that_changes_nothing(rojak: Rojak, session_id: str) -> None:
-    request = request_of(
-        (await rojak.run(id=session_id, type="persistent", task=task("call pay", "echo"))).result
-    )
+    request = request_of((await rojak.run(id=session_id, type="persistent", task=task("call pay", "echo"))).result)
     with pytest.raises(ToolCallNotPendingError, match="'nonsense'.*Waiting now: " + request.tool_id):
         await rojak.run(id=session_id, resume=ResumeResponse(action="approve", tool_id="nonsense"))
     assert await rojak.get_pending_approvals(session_id) == [request]
@@ -135,9 +129,7 @@ async def test_a_finished_session_cannot_be_resumed(rojak: Rojak, session_id: st
 
 async def test_a_resume_and_a_task_do_not_go_together(rojak: Rojak, session_id: str) -> None:
     with pytest.raises(ConfigurationError, match="not both"):
-        await rojak.run(
-            id=session_id, task=task("say Hi"), resume=ResumeResponse(action="approve", tool_id="x")
-        )
+        await rojak.run(id=session_id, task=task("say Hi"), resume=ResumeResponse(action="approve", tool_id="x"))
 
 
 def agent_with(interrupt: Interrupt) -> OpenAIAgent:

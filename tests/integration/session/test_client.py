@@ -67,9 +67,7 @@ async def test_a_task_sent_twice_is_done_once(rojak: Rojak, model: ModelServer, 
 
 
 async def test_the_configuration_can_be_read_and_changed(rojak: Rojak, session_id: str) -> None:
-    await rojak.run(
-        id=session_id, type="persistent", task=task("say Hi"), context_variables={"a": 1}, history_size=4
-    )
+    await rojak.run(id=session_id, type="persistent", task=task("say Hi"), context_variables={"a": 1}, history_size=4)
     config = await rojak.get_config(session_id)
     assert (config.type, config.history_size, config.max_turns, config.context_variables) == (
         "persistent",
@@ -117,9 +115,7 @@ async def test_cancel_ends_a_run_in_a_model_call_and_its_caller(
 
 
 async def test_cancel_ends_a_run_in_a_tool_and_one_that_waits_for_approval(rojak: Rojak, session_id: str) -> None:
-    run = asyncio.create_task(
-        rojak.run(id=session_id, type="persistent", task=task('call slow {"seconds": 60}'))
-    )
+    run = asyncio.create_task(rojak.run(id=session_id, type="persistent", task=task('call slow {"seconds": 60}')))
     await until_session_has(rojak, session_id, messages=2)
     queued = asyncio.create_task(rojak.run(id=session_id, type="persistent", task=task("say queued"), task_id="queued"))
     await until_session_knows(rojak, session_id, "queued")

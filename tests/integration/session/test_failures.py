@@ -124,9 +124,7 @@ async def test_a_tools_exception_goes_to_the_model_within_seconds(rojak: Rojak, 
 
 
 @with_worker
-async def test_a_retry_policy_tries_a_tool_as_often_as_it_says(
-    rojak: Rojak, session_id: str
-) -> None:
+async def test_a_retry_policy_tries_a_tool_as_often_as_it_says(rojak: Rojak, session_id: str) -> None:
     policy = RetryPolicy(maximum_attempts=3, initial_interval_in_seconds=0.05)
     agent = OpenAIAgent(functions=NAMES, retry_options=RetryOptions(retry_policy=policy))
     response = await rojak.run(id=session_id, task=task("call fail", "echo", agent=agent))
@@ -161,9 +159,7 @@ async def test_other_sessions_do_not_notice(rojak: Rojak, model: ModelServer, se
 
 
 @with_worker
-async def test_a_caller_may_stop_waiting_and_come_back(
-    rojak: Rojak, model: ModelServer, session_id: str
-) -> None:
+async def test_a_caller_may_stop_waiting_and_come_back(rojak: Rojak, model: ModelServer, session_id: str) -> None:
     gate = model.when(last_user="wait").hold()
     with pytest.raises(RunTimeoutError, match="get_result"):
         await rojak.run(id=session_id, task=task("wait"), timeout=1)

@@ -58,9 +58,7 @@ async def test_the_first_task_of_a_session_needs_an_agent(rojak: Rojak, session_
 
 async def test_history_size_limits_what_is_kept_between_turns(rojak: Rojak, session_id: str) -> None:
     for _ in range(4):
-        response = await rojak.run(
-            id=session_id, type="persistent", task=task("call add", "say ok"), history_size=2
-        )
+        response = await rojak.run(id=session_id, type="persistent", task=task("call add", "say ok"), history_size=2)
     # The last two messages of a turn would begin with a tool's result, whose call is gone: it goes too.
     assert roles(response.result) == ["a", "u", "a", "t", "a"]
 
@@ -104,7 +102,7 @@ async def test_instructions_can_be_a_function_of_the_context(rojak: Rojak, sessi
 
 
 async def test_tools_run_in_parallel_and_answer_in_the_models_order(rojak: Rojak, session_id: str) -> None:
-    calls = '; '.join(['slow {"seconds": 0.4}', "add", 'blocking {"seconds": 0.2}', "fail", "nowhere"])
+    calls = "; ".join(['slow {"seconds": 0.4}', "add", 'blocking {"seconds": 0.2}', "fail", "nowhere"])
     response = await rojak.run(id=session_id, task=task(f"call {calls}", "echo"))
     slept, added, blocked, failed, unknown = answer(response.result).split(" | ")
     assert (slept, added, blocked) == ("slept", "sum is 1", "blocked")
@@ -118,9 +116,7 @@ async def test_parallel_tools_that_touch_different_keys_all_count(rojak: Rojak, 
     assert response.result.context_variables == {"notes": {f"k{i}": f"v{i}" for i in range(5)}}
 
 
-async def test_without_parallel_tool_calls_each_sees_what_the_one_before_did(
-    rojak: Rojak, session_id: str
-) -> None:
+async def test_without_parallel_tool_calls_each_sees_what_the_one_before_did(rojak: Rojak, session_id: str) -> None:
     agent = agent_a.model_copy(update={"parallel_tool_calls": False})
     response = await rojak.run(id=session_id, task=task("call add; add; add", "echo", agent=agent))
     assert answer(response.result) == "sum is 1 | sum is 2 | sum is 3"
@@ -180,16 +176,12 @@ async def test_an_unknown_type_is_an_error_before_anything_is_sent(rojak: Rojak,
         await rojak.run(id=session_id, type="eternal", task=task("say Hi"))  # type: ignore[arg-type]  # the point
 
 
-async def test_what_a_tool_is_called_with_is_checked_first(
-    rojak: Rojak, model: ModelServer, session_id: str
-) -> None:
+async def test_what_a_tool_is_called_with_is_checked_first(rojak: Rojak, model: ModelServer, session_id: str) -> None:
     script = task('call add {"amount": "many"}', "echo")
     assert "amount" in answer((await rojak.run(id=session_id, task=script)).result)
 
 
-async def test_malformed_arguments_are_an_error_to_the_model(
-    rojak: Rojak, model: ModelServer, session_id: str
-) -> None:
+async def test_malformed_arguments_are_an_error_to_the_model(rojak: Rojak, model: ModelServer, session_id: str) -> None:
     model.when(last_user="malformed", last_role="user").reply(Reply(tool_calls=[call("add", raw='{"amount": ')]))
     response = await rojak.run(id=session_id, task=task("malformed", "echo"))
     assert "JSON" in answer(response.result)

@@ -29,9 +29,7 @@ def kinds(events: list[Event]) -> list[type]:
 
 
 @TYPES
-async def test_events_come_in_order_and_end_with_the_answer(
-    rojak: Rojak, session_id: str, session_type: str
-) -> None:
+async def test_events_come_in_order_and_end_with_the_answer(rojak: Rojak, session_id: str, session_type: str) -> None:
     script = task("call add; transfer_to_b", "say Hello from B")
     events = [event async for event in rojak.stream(id=session_id, type=session_type, task=script)]
     assert kinds(events) == [Started, ToolCalled, ToolCalled, ToolResult, ToolResult, HandedOff, Done]

@@ -17,9 +17,7 @@ from tests.integration.session.team import FUNCTIONS
 async def main(address: str, task_queue: str, base_url: str, options: dict[str, object]) -> None:
     client = await Client.connect(address)
     rojak = Rojak(client, task_queue=task_queue)
-    activities = OpenAIAgentActivities(
-        OpenAIAgentOptions(api_key="test", base_url=base_url, all_functions=FUNCTIONS)
-    )
+    activities = OpenAIAgentActivities(OpenAIAgentOptions(api_key="test", base_url=base_url, all_functions=FUNCTIONS))
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with rojak.create_worker([activities], **options):
