@@ -1,0 +1,1 @@
+"""Examples, each runnable on its own: ``python -m examples.pizza.demo``, ``python -m examples.weather.main``."""

@@ -107,6 +107,8 @@ ordering_agent = OpenAIAgent(
         " to payment when the customer is done."
     ),
     functions=["get_menu", "add_to_cart", "view_cart", "transfer_to_payment"],
+    # Each call changes the cart, so one has to see what the one before did.
+    parallel_tool_calls=False,
 )
 
 payment_agent = OpenAIAgent(
