@@ -27,7 +27,7 @@ class AnthropicAgent(Agent):
     """An agent whose model is one of Anthropic's."""
 
     type: str = "anthropic"
-    model: str = "claude-sonnet-4-5"
+    model: str = "claude-sonnet-5-5"
 
 
 class AnthropicAgentOptions(AgentOptions):
@@ -97,7 +97,7 @@ class AnthropicAgentActivities(AgentActivities):
         else:
             raw = await create(**arguments)
         try:
-            return json.loads(raw.content)
+            return json.loads(raw.http_response.content)
         except ValueError as error:
             raise MalformedResponseError(f"the answer is not JSON ({error})") from None
 

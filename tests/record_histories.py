@@ -1,0 +1,149 @@
+"""Records the histories that `tests/integration/test_replay.py` replays: ``make histories``.
+
+What is recorded stays: a workflow that was started with one version of Rojak goes on with the next. Run this when
+workflow code got a new path, and keep the files that are there; a file that does not replay any more is a broken
+promise, not a file to record again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from temporalio.client import Client
+
+from rojak import ResumeResponse, Rojak
+from rojak.agents import Interrupt, OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
+from rojak.dev import TemporalServer
+from rojak.testing import ModelServer
+from rojak.types import ResumeRequest, UpdateConfigParams
+from rojak.types.errors import RunCancelledError, RunFailedError
+from tests.integration.session.conftest import task
+from tests.integration.session.script import follow_script
+from tests.integration.session.team import FUNCTIONS, NAMES, agent_a
+
+FOLDER = Path(__file__).parent / "histories"
+
+Scenario = Callable[[Rojak, ModelServer, str], Awaitable[None]]
+
+
+async def stateless_run_with_a_tool(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    await rojak.run(id=session_id, task=task("call add", "say done"))
+
+
+async def hand_off_and_parallel_tools(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    await rojak.run(id=session_id, task=task("call add; fail; slow; nowhere", "call promote; transfer_to_c", "echo"))
+
+
+async def persistent_turns(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    for index in range(4):
+        await rojak.run(id=session_id, type="persistent", task=task("call add", f"say {index} " + "w" * 900))
+    await rojak.update_config(session_id, UpdateConfigParams(context_variables={"a": 1}, max_turns=3))
+    await rojak.run(id=session_id, type="persistent", task=task("call add", "say last"))
+
+
+async def approvals_of_a_stateless_run(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    await rojak.run(id=session_id, task=task("call pay; add; refund", "echo"))
+    for action in ("approve", "reject"):
+        request = (await rojak.get_pending_approvals(session_id))[0]
+        await rojak.run(id=session_id, resume=ResumeResponse(action=action, tool_id=request.tool_id))
+
+
+async def approval_that_expires(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    agent = OpenAIAgent(functions=NAMES, interrupts=[Interrupt("pay", timeout_in_seconds=0.5)])
+    response = await rojak.run(id=session_id, type="persistent", task=task("call pay", "echo", agent=agent))
+    while isinstance(await rojak.get_result(session_id, response.task_id), ResumeRequest):
+        await asyncio.sleep(0.05)
+
+
+async def failed_turn(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    model.when(last_user="refused").error(400, "no")
+    try:
+        await rojak.run(id=session_id, type="persistent", task=task("refused"))
+    except RunFailedError:
+        await rojak.run(id=session_id, type="persistent", task=task("say fine"))
+
+
+async def large_agent_and_context(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    agent = agent_a.model_copy(update={"instructions": "You are A. " + "Be kind. " * 300})
+    script = task("call add", "call add", "say done", agent=agent, context_variables={"notes": "n" * 6000})
+    await rojak.run(id=session_id, type="persistent", task=script)
+
+
+async def sequential_tools(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    agent = agent_a.model_copy(update={"parallel_tool_calls": False})
+    await rojak.run(id=session_id, task=task("call add; add; add", "echo", agent=agent))
+
+
+async def streamed_run(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    async for _ in rojak.stream(id=session_id, task=task("call add", "say done")):
+        pass
+
+
+async def cancelled_in_a_model_call(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    gate = model.when(last_user="wait").hold()
+    seen = len(model.requests)
+    run = asyncio.create_task(rojak.run(id=session_id, type="persistent", task=task("wait")))
+    await model.wait_for_requests(seen + 1)
+    await rojak.cancel(session_id)
+    try:
+        await run
+    except RunCancelledError:
+        gate.release()
+
+
+async def roll_overs(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    rolling = Rojak(rojak.client, rojak.task_queue, roll_over_after_events=30)
+    await rolling.run(id=session_id, type="persistent", task=task(*["call add"] * 8, "echo"))
+    await rolling.run(id=session_id, type="persistent", task=task("call pay", "echo"))
+    request = (await rolling.get_pending_approvals(session_id))[0]
+    await rolling.run(id=session_id, resume=ResumeResponse(action="approve", tool_id=request.tool_id))
+
+
+SCENARIOS: list[Scenario] = [
+    stateless_run_with_a_tool,
+    hand_off_and_parallel_tools,
+    persistent_turns,
+    approvals_of_a_stateless_run,
+    approval_that_expires,
+    failed_turn,
+    large_agent_and_context,
+    sequential_tools,
+    streamed_run,
+    cancelled_in_a_model_call,
+    roll_overs,
+]
+
+
+def anonymous(history: str) -> str:
+    """The history without the recording machine's name and paths, on which nothing depends."""
+    history = re.sub(r'("identity": )"[^"]*"', r'\1"recorder"', history)
+    return re.sub(r'("stackTrace": )"(?:[^"\\]|\\.)*"', r'\1""', history)
+
+
+async def main(names: list[str]) -> None:
+    """Record the scenarios that are named, or those that have no file yet."""
+    FOLDER.mkdir(exist_ok=True)
+    async with TemporalServer(headless=True) as server, ModelServer() as model:
+        model.otherwise().reply(follow_script)
+        rojak = Rojak(await Client.connect(server.address), "histories")
+        options = OpenAIAgentOptions(api_key="test", base_url=model.base_url, all_functions=FUNCTIONS)
+        async with rojak.create_worker([OpenAIAgentActivities(options)]):
+            for scenario in SCENARIOS:
+                name = scenario.__name__
+                if names and name not in names or not names and list(FOLDER.glob(f"{name}*")):
+                    continue
+                await scenario(rojak, model, name)
+                runs = [run async for run in rojak.client.list_workflows(f"WorkflowId = '{name}'")]
+                for number, run in enumerate(reversed(runs), 1):
+                    handle = rojak.client.get_workflow_handle(name, run_id=run.run_id)
+                    path = FOLDER / f"{name}.{number}.json"
+                    path.write_text(anonymous((await handle.fetch_history()).to_json()) + "\n")
+                    print(path.name)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))
