@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Self
 
@@ -15,6 +17,27 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 #: Seconds in which a process says that it is ready, and in which it ends when asked to.
 _START, _STOP = 60.0, 10.0
+
+
+@contextlib.contextmanager
+def byte_code_cache() -> Iterator[None]:
+    """Let the processes started meanwhile keep byte code: as in an image, or from the second start on.
+
+    An environment that forbids it (PYTHONDONTWRITEBYTECODE) compiles every module at every start, which takes
+    seconds; there it is kept in a temporary folder.
+    """
+    if not os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="rojak-bench-") as folder:
+        before = dict(os.environ)
+        del os.environ["PYTHONDONTWRITEBYTECODE"]
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 class Child:

@@ -134,7 +134,7 @@ async def main(names: list[str]) -> None:
         async with rojak.create_worker([OpenAIAgentActivities(options)]):
             for scenario in SCENARIOS:
                 name = scenario.__name__
-                if names and name not in names or not names and list(FOLDER.glob(f"{name}*")):
+                if (names and name not in names) or (not names and list(FOLDER.glob(f"{name}*"))):
                     continue
                 await scenario(rojak, model, name)
                 runs = [run async for run in rojak.client.list_workflows(f"WorkflowId = '{name}'")]

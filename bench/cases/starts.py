@@ -14,7 +14,7 @@ from bench.cases.bursts import burst
 from bench.figures import Figures, Metric, at_most
 from bench.lab import Lab
 from bench.processes import ROOT
-from bench.sides import SideName, make_asker
+from bench.sides import SIDES, SideName, make_asker
 
 METRICS = [
     Metric("import_alone", "import rojak (floor: temporalio's client and worker)", "s", at_most(1.2), 2),
@@ -28,8 +28,13 @@ _RUNS = 50
 
 
 async def measure(lab: Lab, figures: Figures) -> None:
-    """The file cache and the byte code are warm."""
+    """With the file cache and the byte code warm, as in an image or at the second start."""
     lab.step("imports")
+    for imports in _IMPORTS.values():
+        await _time_import(f"{imports}\nimport openai")
+    for side in SIDES:
+        async with lab.worker(side):
+            pass
     for side in lab.turns(lab.plan.pick(5, 3)):
         for key, also in (("import_alone", ""), ("import_sdk", "import openai")):
             figures.add(side, key, await _time_import(f"{_IMPORTS[side]}\n{also}"))

@@ -1,4 +1,4 @@
-"""The providers' real SDKs against a server that speaks their protocols: what is sent, and what is made of the answer."""
+"""The providers' real SDKs against a server that speaks their protocols: what is sent, and what comes of the answer."""
 
 from __future__ import annotations
 

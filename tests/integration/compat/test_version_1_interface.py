@@ -1,4 +1,4 @@
-"""Programs written for version 1 run as they are: its classes, arguments, defaults, and where they are imported from."""
+"""Programs written for version 1 run as they are: classes, arguments, defaults, and where they are imported from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def provider(model_server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> Mode
 
 @pytest.fixture
 async def rojak(temporal_client: Client, task_queue: str) -> AsyncIterator[Rojak]:
-    yield Rojak(client=temporal_client, task_queue=task_queue)
+    return Rojak(client=temporal_client, task_queue=task_queue)
 
 
 def test_the_defaults_of_an_agent() -> None:

@@ -1,0 +1,67 @@
+"""What the documentation shows runs as it is shown."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from rojak import Rojak, TaskParams
+from rojak.testing import ModelServer, call
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def snippets(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_snippets_are_python(page: Path) -> None:
+    for snippet in snippets(page):
+        compile(snippet, page.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_the_first_program_of_the_readme_runs(
+    temporal_address: str, model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model_server.when(system="haiku").reply("An old silent pond")
+    model_server.otherwise().reply(tool_calls=[call("transfer_to_poet")])
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_BASE_URL", model_server.base_url)
+    program = next(s for s in snippets(ROOT / "README.md") if "my-first-run" in s)
+    path = tmp_path / "main.py"
+    path.write_text(program.replace("localhost:7233", temporal_address).replace("my-first-run", tmp_path.name))
+    result = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60)
+    assert result.stdout == "An old silent pond\n", result.stderr
+
+
+def test_the_test_in_the_testing_guide_passes(temporal_address: str, tmp_path: Path) -> None:
+    (guide,) = [s for s in snippets(ROOT / "docs/testing.md") if "async def test_" in s]
+    (tmp_path / "test_guide.py").write_text(guide)
+    command = [sys.executable, "-m", "pytest", "-q", "-o", "asyncio_mode=auto", str(tmp_path), "-p", "no:cacheprovider"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert "1 passed" in result.stdout, result.stdout
+
+
+async def test_the_provider_in_the_providers_guide_works(temporal_client: Client, task_queue: str) -> None:
+    names: dict[str, object] = {}
+    exec(snippets(ROOT / "docs/providers.md")[0], names)
+    rojak = Rojak(temporal_client, task_queue)
+    async with rojak.create_worker([names["parrot_activities"]]):  # type: ignore[list-item]  # from the page
+        agent = names["ParrotAgent"]()  # type: ignore[operator]  # from the page
+        task = TaskParams(agent=agent, messages=[{"role": "user", "content": "Polly"}])
+        response = await rojak.run(id=task_queue, task=task)
+    assert response.result.messages[-1].content == "Polly"
