@@ -98,7 +98,8 @@ def cancel_session(state: SessionState) -> None:
     """Answer everybody who waits: the session ends."""
     open_tasks = [state.turn.task_id] if state.turn else []
     open_tasks += [task.id for task in state.queue]
-    state.turn = None
+    if state.turn is not None:
+        _take_back(state, state.turn)
     state.queue = []
     for task_id in open_tasks:
         post_reply(state, Reply(kind="cancelled", task_id=task_id, base=state.base))
@@ -237,12 +238,9 @@ def _hand_over(state: SessionState, turn: Turn, to: Agent) -> None:
 
 
 def _fail_turn(state: SessionState, error_type: str, reason: str) -> None:
-    """Put the session back to where it was before the turn, and tell the caller. Tokens stay counted."""
+    """Take the turn back and tell the caller. Tokens stay counted: they are spent."""
     turn = current_turn(state)
-    rewind(state, turn.begin)
-    state.agent = turn.agent_before
-    state.context_variables = turn.context_before
-    state.turn = None
+    _take_back(state, turn)
     post_reply(
         state,
         Reply(
@@ -255,6 +253,14 @@ def _fail_turn(state: SessionState, error_type: str, reason: str) -> None:
             session_usage=state.usage,
         ),
     )
+
+
+def _take_back(state: SessionState, turn: Turn) -> None:
+    """Put the session back to where it was before the turn."""
+    rewind(state, turn.begin)
+    state.agent = turn.agent_before
+    state.context_variables = turn.context_before
+    state.turn = None
 
 
 def _finish_turn(state: SessionState) -> None:

@@ -1,0 +1,372 @@
+"""Any interleaving of tasks, replies, approvals, failures and roll-overs keeps what a session promises.
+
+The machine does what the workflow shell does: it asks `decide` what is next, answers with outcomes of its choosing, and
+in between callers send tasks, decisions and changes. At any point the state may go through JSON, as it does when a
+workflow rolls over. A model of its own, as simple as can be, says what has to come out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from rojak.session.approvals import apply_resume, check_resume, list_approvals
+from rojak.session.core import apply, cancel_session, decide
+from rojak.session.intake import apply_config, check_config, check_task, enqueue_task
+from rojak.session.limits import MAILBOX_BYTES, MAILBOX_REPLIES
+from rojak.session.state import SessionState, Settings, Task
+from rojak.session.steps import (
+    ApprovalsExpired,
+    AwaitApprovals,
+    BeginTurn,
+    CallModel,
+    CallTools,
+    FinishTurn,
+    Idle,
+    ModelReplied,
+    Retrieve,
+    Retrieved,
+    ToolsAnswered,
+    TurnBegun,
+    TurnFailed,
+    TurnFinished,
+)
+from rojak.session.transcript import build_window
+from rojak.types import Agent, ConversationMessage, FunctionCall, Interrupt, ResumeResponse, Retriever, ToolCall, Usage
+from rojak.types.activities import PatchOperation, ToolFailed, ToolReturned
+from rojak.types.errors import RojakError
+
+
+class PlainAgent(Agent):
+    type: str = "plain-test"
+    model: str = "m"
+
+
+class SomeRetriever(Retriever):
+    type: str = "some-test"
+
+
+NAMES = ["free", "asked", "asked_later", "never"]
+INTERRUPTS = [
+    Interrupt("asked"),
+    Interrupt("asked_later", timeout_in_seconds=10, on_timeout="approve"),
+    Interrupt("never", timeout_in_seconds=20, on_timeout="fail"),
+]
+AGENTS = [
+    PlainAgent(name="parallel", functions=NAMES, interrupts=INTERRUPTS),
+    PlainAgent(name="sequential", functions=NAMES, interrupts=INTERRUPTS, parallel_tool_calls=False),
+    PlainAgent(name="reader", functions=["free"], retriever=SomeRetriever()),
+]
+KEYS = st.sampled_from(["a", "b", "c"])
+PATCHES = st.lists(
+    st.one_of(
+        st.builds(lambda key, value: PatchOperation(path=[key], value=value), KEYS, st.integers(0, 9)),
+        st.builds(lambda key: PatchOperation(path=[key], op="delete"), KEYS),
+    ),
+    max_size=2,
+)
+OUTCOMES = st.one_of(
+    st.builds(
+        lambda patch, agent: ToolReturned(output="ok", patch=patch, agent=agent),
+        PATCHES,
+        st.one_of(st.none(), st.sampled_from(AGENTS)),
+    ),
+    st.builds(lambda: ToolFailed(error_type="ValueError", message="no")),
+)
+
+
+class SessionMachine(RuleBasedStateMachine):
+    """A session with callers, a model and tools."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = SessionState()
+        self.now = 1000.0
+        self.numbers = iter(range(10**6))
+        self.open: set[str] = set()
+        self.answered: dict[str, str] = {}
+        self.begun: list[str] = []
+        self.before: dict[str, Any] = {}
+        self.context: dict[str, Any] = {}
+        self.resumes: list[tuple[ResumeResponse, str]] = []
+        self.last_end = 0
+        self.input_tokens = 0
+
+    @initialize(settings=st.builds(Settings, history_size=st.integers(0, 6), max_turns=st.none()))
+    def begin(self, settings: Settings) -> None:
+        apply_config(self.state, settings)
+
+    # What callers do
+
+    @rule(agent=st.sampled_from([*AGENTS, None]), context=st.dictionaries(KEYS, st.integers(0, 9), max_size=2))
+    def send_task(self, agent: Agent | None, context: dict[str, int]) -> None:
+        message = ConversationMessage(role="user", content="hi")
+        fields: dict[str, Any] = {"agent": agent} if agent else {}
+        task = Task(id=f"t{next(self.numbers)}", messages=[message], context_variables=context, **fields)
+        if self.refused(lambda: check_task(self.state, task, "persistent")):
+            return
+        enqueue_task(self.state, task)
+        self.open.add(task.id)
+
+    @precondition(lambda self: self.open or self.answered)
+    @rule(data=st.data())
+    def send_a_task_again(self, data: st.DataObject) -> None:
+        task_id = data.draw(st.sampled_from(sorted([*self.open, *self.answered])))
+        task = Task(id=task_id, messages=[ConversationMessage(role="user", content="again")], agent=AGENTS[0])
+        before = self.dump()
+        check_task(self.state, task, "persistent")
+        enqueue_task(self.state, task)
+        assert self.dump() == before
+
+    @rule(kind=st.sampled_from(["persistent", "stateless"]))
+    def send_to_the_wrong_type(self, kind: Any) -> None:
+        task = Task(id="wrong", messages=[], agent=AGENTS[0])
+        if kind != self.state.type:
+            assert self.refused(lambda: check_task(self.state, task, kind))
+
+    @precondition(lambda self: list_approvals(self.state))
+    @rule(data=st.data(), action=st.sampled_from(["approve", "reject"]), changed=st.booleans())
+    def decide_on_a_call(self, data: st.DataObject, action: Any, changed: bool) -> None:
+        request = data.draw(st.sampled_from(list_approvals(self.state)))
+        response = ResumeResponse(
+            action=action, tool_id=request.tool_id, tool_arguments='{"x": 1}' if changed else None
+        )
+        resume_id = f"r{next(self.numbers)}"
+        check_resume(self.state, response, resume_id)
+        assert apply_resume(self.state, response, resume_id) == request.task_id
+        self.resumes.append((response, resume_id))
+        if changed and action == "approve" and self.state.turn:
+            (pending,) = [p for p in self.state.turn.calls if p.call.id == request.tool_id] or [None]
+            assert pending is None or pending.arguments == '{"x": 1}'
+
+    @precondition(lambda self: self.resumes)
+    @rule(data=st.data())
+    def send_a_decision_again(self, data: st.DataObject) -> None:
+        response, resume_id = data.draw(st.sampled_from(self.resumes))
+        before = self.dump()
+        check_resume(self.state, response, resume_id)
+        apply_resume(self.state, response, resume_id)
+        assert self.dump() == before
+        assert self.refused(lambda: check_resume(self.state, response, "a new decision on a resolved call"))
+
+    @rule()
+    def decide_on_an_unknown_call(self) -> None:
+        response = ResumeResponse(action="approve", tool_id="unknown")
+        assert self.refused(lambda: check_resume(self.state, response, "r"))
+
+    @rule(context=st.dictionaries(KEYS, st.integers(0, 9), max_size=2), size=st.integers(0, 6))
+    def change_settings(self, context: dict[str, Any], size: int) -> None:
+        check_config(self.state, None, context)
+        apply_config(self.state, Settings(history_size=size), None, context)
+        self.context = dict(context)
+        if "context" in self.before:
+            self.before["context"] = dict(context)
+
+    @rule()
+    def replace_messages(self) -> None:
+        messages = [ConversationMessage(role="user", content="replaced")]
+        if self.refused(lambda: check_config(self.state, messages, None)):
+            assert self.state.turn is not None
+            return
+        apply_config(self.state, Settings(), messages)
+
+    @rule()
+    def roll_over(self) -> None:
+        text = self.state.model_dump_json(exclude_unset=True)
+        revived = SessionState.model_validate_json(text)
+        assert revived == self.state
+        assert revived.model_dump_json(exclude_unset=True) == text
+        self.state = revived
+
+    # What the shell does
+
+    @precondition(lambda self: isinstance(decide(self.state), BeginTurn))
+    @rule()
+    def begin_turn(self) -> None:
+        task = self.state.queue[0]
+        self.begun.append(task.id)
+        before_agent = self.state.agent
+        apply(self.state, TurnBegun())
+        if self.state.turn is None:
+            # There was no agent to begin with.
+            assert task.agent is None
+            assert before_agent is None
+            self.close(task.id, "failed")
+            return
+        self.before = {
+            "transcript": self.state.transcript[: self.state.turn.begin - self.state.base],
+            "agent": before_agent,
+            "context": self.context,
+        }
+        self.context = {**self.context, **task.context_variables}
+
+    @precondition(lambda self: isinstance(decide(self.state), Retrieve))
+    @rule(text=st.sampled_from([None, "known"]))
+    def retrieve(self, text: str | None) -> None:
+        apply(self.state, Retrieved(text))
+
+    @precondition(lambda self: isinstance(decide(self.state), CallModel))
+    @rule(names=st.lists(st.sampled_from([*NAMES, "missing"]), max_size=3))
+    def model_replies(self, names: list[str]) -> None:
+        window = build_window(self.state)
+        assert (window.start, window.end) == (self.state.base, self.state.end)
+        calls = [ToolCall(id=f"c{next(self.numbers)}", function=FunctionCall(name=name)) for name in names]
+        fields: dict[str, Any] = {"tool_calls": calls} if calls else {"content": "answer"}
+        message = ConversationMessage(
+            role="assistant", id=f"m{next(self.numbers)}", usage=Usage(input_tokens=3), **fields
+        )
+        self.input_tokens += 3
+        apply(self.state, ModelReplied(message, self.now))
+
+    @precondition(lambda self: isinstance(decide(self.state), CallTools))
+    @rule(data=st.data())
+    def tools_answer(self, data: st.DataObject) -> None:
+        step = decide(self.state)
+        assert isinstance(step, CallTools)
+        assert self.state.turn is not None
+        assert self.state.agent is not None
+        assert len(step.calls) == 1 or self.state.agent.parallel_tool_calls
+        outcomes = {pending.call.id: data.draw(OUTCOMES) for pending in step.calls}
+        last_agent = self.state.turn.next_agent
+        for pending in step.calls:
+            outcome = outcomes[pending.call.id]
+            if isinstance(outcome, ToolReturned):
+                for operation in outcome.patch:
+                    if operation.op == "delete":
+                        self.context.pop(operation.path[0], None)
+                    else:
+                        self.context[operation.path[0]] = operation.value
+                last_agent = outcome.agent or last_agent
+        apply(self.state, ToolsAnswered(outcomes))
+        if not self.state.turn.calls and last_agent is not None:
+            assert self.state.agent == last_agent
+
+    @precondition(lambda self: isinstance(decide(self.state), AwaitApprovals))
+    @rule(seconds=st.sampled_from([5.0, 15.0, 25.0]))
+    def time_passes(self, seconds: float) -> None:
+        step = decide(self.state)
+        assert isinstance(step, AwaitApprovals)
+        self.now += seconds
+        if step.deadline is not None and step.deadline <= self.now:
+            turn = self.state.turn
+            assert turn is not None
+            late = [p for p in turn.calls if p.waiting and p.expires_at is not None and p.expires_at <= self.now]
+            apply(self.state, ApprovalsExpired(self.now))
+            if self.state.turn is None:
+                assert any(pending.on_timeout == "fail" for pending in late)
+                self.check_taken_back(turn.task_id)
+
+    @precondition(lambda self: self.state.turn is not None)
+    @rule()
+    def fail(self) -> None:
+        assert self.state.turn is not None
+        task_id = self.state.turn.task_id
+        apply(self.state, TurnFailed("SomeError", "some reason"))
+        self.check_taken_back(task_id)
+
+    @precondition(lambda self: isinstance(decide(self.state), FinishTurn))
+    @rule()
+    def finish_turn(self) -> None:
+        turn = self.state.turn
+        assert turn is not None
+        apply(self.state, TurnFinished())
+        reply = self.state.mailbox[turn.task_id]
+        assert reply.messages == self.state.transcript[turn.first - self.state.base :]
+        assert reply.context_variables == self.context
+        self.before = {}
+        self.close(turn.task_id, "done")
+
+    @precondition(lambda self: self.open)
+    @rule()
+    def cancel(self) -> None:
+        cancel_session(self.state)
+        for task_id in sorted(self.open):
+            self.close(task_id, "cancelled")
+        self.context = dict(self.state.context_variables)
+        self.before = {}
+        assert isinstance(decide(self.state), Idle)
+
+    # What always holds
+
+    @invariant()
+    def every_task_is_answered_once_or_open(self) -> None:
+        assert len(self.begun) == len(set(self.begun))
+        queued = {task.id for task in self.state.queue}
+        in_turn = {self.state.turn.task_id} if self.state.turn else set()
+        assert queued | in_turn == self.open
+        assert not (set(self.answered) & self.open)
+
+    @invariant()
+    def decide_changes_nothing_and_says_the_same(self) -> None:
+        before = self.dump()
+        first, second = decide(self.state), decide(self.state)
+        assert type(first) is type(second)
+        assert self.dump() == before
+
+    @invariant()
+    def calls_and_results_go_together(self) -> None:
+        waiting: list[str] = []
+        for message in self.state.transcript:
+            if message.role == "tool":
+                assert waiting, "a result without a call, or out of order"
+                assert message.tool_call_id == waiting.pop(0)
+            else:
+                assert not waiting, "a call without a result"
+                waiting = [call.id for call in message.tool_calls or []]
+        pending = [call.call.id for call in self.state.turn.calls] if self.state.turn else []
+        assert waiting == pending
+
+    @invariant()
+    def sizes_and_indexes_are_true(self) -> None:
+        total = sum(len(m.model_dump_json(exclude_unset=True).encode()) for m in self.state.transcript)
+        assert self.state.transcript_bytes == total
+        assert len(self.state.mailbox) <= MAILBOX_REPLIES
+        assert sum(len(r.model_dump_json(exclude_unset=True)) for r in self.state.mailbox.values()) <= MAILBOX_BYTES * 2
+        assert self.state.usage.input_tokens == self.input_tokens
+
+    @invariant()
+    def context_is_what_the_calls_made_of_it(self) -> None:
+        assert self.state.context_variables == self.context
+
+    def refused(self, check: Any) -> bool:
+        """Whether a check refuses; whatever it says, it changes nothing."""
+        before = self.dump()
+        try:
+            check()
+        except RojakError:
+            assert self.dump() == before
+            return True
+        assert self.dump() == before
+        return False
+
+    def check_taken_back(self, task_id: str) -> None:
+        """The session is as before the turn."""
+        assert self.state.mailbox[task_id].kind == "failed"
+        assert self.state.transcript == self.before["transcript"]
+        assert self.state.agent == self.before["agent"]
+        self.context = self.before["context"]
+        self.before = {}
+        self.close(task_id, "failed")
+
+    def close(self, task_id: str, kind: str) -> None:
+        """A task is answered, for the first time."""
+        assert task_id in self.open
+        self.open.discard(task_id)
+        self.answered[task_id] = kind
+        assert self.state.mailbox[task_id].kind == kind
+
+    def dump(self) -> str:
+        return self.state.model_dump_json()
+
+
+TestSession = SessionMachine.TestCase
+TestSession.settings = settings(
+    max_examples=400,
+    stateful_step_count=50,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
