@@ -96,7 +96,7 @@ class ModelActivity:
             text = agent.instructions
         else:
             context = request.context_variables
-            if context is None:
+            if request.fetch_context:
                 context = (await _fetch_frame()).context_variables
             try:
                 text = await resolve_instructions(agent, provider.functions, context)

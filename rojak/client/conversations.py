@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rojak.client.gateway import SessionGateway
 from rojak.session.state import Reply, Task
 from rojak.types.activities import WINDOW_QUERY
-from rojak.types.messages import ConversationMessage
+from rojak.types.messages import ConversationMessage, Usage
 from rojak.types.session import OrchestratorResponse
 from rojak.workflows.contracts import SessionInput
 
@@ -46,15 +46,18 @@ class ConversationReader:
             self._kept.move_to_end(session_id)
             while len(self._kept) > _REMEMBERED_SESSIONS:
                 self._kept.popitem(last=False)
-        return make_response(reply, list(messages))
+        return make_response(reply, list(messages), task)
 
     async def complete_stateless(self, session_id: str, reply: Reply, task: Task | None = None) -> OrchestratorResponse:
         """The response of a stateless run: what the caller passed, and what was generated.
 
         A caller that did not start the run reads what was passed from the run's history; that needs no worker.
         """
-        said = task.messages if task is not None else await self._read_input(session_id, reply)
-        return make_response(reply, [*said, *reply.messages])
+        if task is None:
+            said, task = await self._read_input(session_id, reply)
+        else:
+            said = task.messages
+        return make_response(reply, [*said, *reply.messages], task)
 
     def forget(self, session_id: str) -> None:
         """The session's conversation changed in another way than by a turn."""
@@ -68,26 +71,28 @@ class ConversationReader:
             return None
         return kept.messages[base - kept.base :]
 
-    async def _read_input(self, session_id: str, reply: Reply) -> list[ConversationMessage]:
+    async def _read_input(self, session_id: str, reply: Reply) -> tuple[list[ConversationMessage], Task | None]:
+        """What was said before the first generated message, and the task if the run began with it."""
         handle = self._gateway.handle(session_id)
         async for event in handle.fetch_history_events(page_size=1):
             payloads = event.workflow_execution_started_event_attributes.input.payloads
             converter = self._gateway.client.data_converter
             (start,) = await converter.decode(payloads, [SessionInput])
             if start.state is None:
-                return list(start.task.messages)
+                return list(start.task.messages), start.task
             offset = reply.first - start.state.base
             queued = [message for task in start.state.queue for message in task.messages]
-            return [*start.state.transcript, *queued][:offset]
-        return []
+            return [*start.state.transcript, *queued][:offset], None
+        return [], None
 
 
-def make_response(reply: Reply, messages: list[ConversationMessage]) -> OrchestratorResponse:
-    """The response with this conversation."""
+def make_response(reply: Reply, messages: list[ConversationMessage], task: Task | None = None) -> OrchestratorResponse:
+    """The response with this conversation; ``task`` is the one that was sent, where that is known."""
+    usage = sum((message.usage for message in reply.messages if message.usage), Usage())
     return OrchestratorResponse(
         messages=messages,
-        agent=reply.agent,
+        agent=reply.agent or (task.agent if task is not None else None),
         context_variables=reply.context_variables,
-        usage=reply.usage,
-        session_usage=reply.session_usage,
+        usage=usage,
+        session_usage=reply.session_usage if reply.session_type == "persistent" else usage,
     )

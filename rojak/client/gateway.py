@@ -98,7 +98,6 @@ class SessionGateway:
                 task_queue=self.task_queue,
                 result_type=Reply,
                 search_attributes=attributes,
-                static_summary=_summary(task),
                 request_eager_start=True,
             )
 
@@ -126,7 +125,7 @@ class SessionGateway:
 
     async def ask(self, session_id: str, task: Task) -> Reply:
         """Send a task to a persistent session, which begins if there is none, and wait for its reply."""
-        ask = Ask(task=task, type="persistent")
+        ask = Ask(task=task)
         attributes = await self.search_attributes(task)
 
         async def with_start() -> Reply:
@@ -137,7 +136,6 @@ class SessionGateway:
                 task_queue=self.task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 search_attributes=attributes,
-                static_summary=_summary(task),
             )
             reply: Reply = await self.client.execute_update_with_start_workflow(
                 contracts.UPDATE_ASK, ask, id=task.id, start_workflow_operation=start, result_type=Reply
@@ -266,10 +264,6 @@ class SessionGateway:
             # Callers that all wait for the same roll-over do not all come back at the same moment.
             await asyncio.sleep(pause * (0.5 + random.random()))
             pause = min(pause * 2, _LONGEST_PAUSE)
-
-
-def _summary(task: Task) -> str | None:
-    return None if task.agent is None else f"agent {task.agent.name}"
 
 
 def new_settings(max_turns: float | None, history_size: float | None, debug: bool | None) -> Settings:

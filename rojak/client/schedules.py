@@ -36,7 +36,6 @@ async def create_schedule(gateway: SessionGateway, schedule_id: str, spec: Sched
         id=schedule_id,
         task_queue=gateway.task_queue,
         typed_search_attributes=await gateway.search_attributes(task),
-        static_summary=f"agent {task.agent.name}" if task.agent else None,
     )
     try:
         return await gateway.client.create_schedule(schedule_id, Schedule(action=action, spec=spec))

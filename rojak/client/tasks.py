@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
@@ -29,7 +29,7 @@ def make_task(
     """
     if params is None:
         raise ConfigurationError("run needs task=TaskParams(agent=..., messages=[...]) or resume=ResumeResponse(...)")
-    fields: dict[str, Any] = {"id": task_id or uuid.uuid4().hex, "messages": params.messages}
+    fields: dict[str, Any] = {"id": task_id or secrets.token_hex(8), "messages": params.messages}
     if params.agent is not None:
         fields["agent"] = params.agent
     if context := storable({**params.context_variables, **(context_variables or {})}):

@@ -6,6 +6,8 @@ point, is tested in microseconds. The shell that does the steps is `rojak.workfl
 
 from __future__ import annotations
 
+from typing import Any
+
 from rojak.session.approvals import expire_approvals, hold_for_approval, post_approvals, waiting_calls
 from rojak.session.limits import CONTEXT_BYTES, TURN_TRANSCRIPT_BYTES, size_of
 from rojak.session.mailbox import post_reply
@@ -266,21 +268,19 @@ def _take_back(state: SessionState, turn: Turn) -> None:
 def _finish_turn(state: SessionState) -> None:
     turn = current_turn(state)
     state.turn = None
-    post_reply(
-        state,
-        Reply(
-            kind="done",
-            task_id=turn.task_id,
-            session_type=state.type,
-            base=state.base,
-            begin=turn.begin,
-            first=turn.first,
-            end=state.end,
-            messages=state.transcript[turn.first - state.base :],
-            agent=state.agent,
-            context_variables=state.context_variables,
-            usage=turn.usage,
-            session_usage=state.usage,
-            handoffs=turn.handoffs,
-        ),
-    )
+    fields: dict[str, Any] = {
+        "session_type": state.type,
+        "base": state.base,
+        "begin": turn.begin,
+        "first": turn.first,
+        "end": state.end,
+        "messages": state.transcript[turn.first - state.base :],
+        "agent": state.agent,
+        "context_variables": state.context_variables,
+        # The turn's own tokens are those of its messages.
+        "session_usage": state.usage if state.type == "persistent" else Usage(),
+        "handoffs": turn.handoffs,
+    }
+    # Replies are in the history, one for each turn: what has its default is left out.
+    changed = {name: value for name, value in fields.items() if value != Reply.model_fields[name].default}
+    post_reply(state, Reply(kind="done", task_id=turn.task_id, **changed))

@@ -31,8 +31,7 @@ RESUME_BYTES = 32 * 1024
 #: Ids of answered tasks and of applied resumes that are remembered, so that asking twice is noticed.
 REMEMBERED_IDS = 512
 #: A window, context or agent below this travels with each call; a larger one is fetched when needed.
-INLINE_BYTES = 4096
-INLINE_AGENT_BYTES = 1024
+INLINE_BYTES = 3072
 
 
 def size_of(value: BaseModel | dict[str, Any]) -> int:

@@ -151,10 +151,10 @@ class Reply(BaseModel):
         first: index of the first generated message.
         end: index after the last one.
         messages: what was generated, from ``first`` to ``end``.
-        agent: the agent that spoke last.
+        agent: the agent that spoke last. None in an answer to whoever sent the task: the agent that it named.
         context_variables: as they were then.
-        usage: tokens of the turn.
-        session_usage: tokens of the session.
+        usage: tokens of a failed turn, of which no message tells; those of another turn are its messages'.
+        session_usage: tokens of a persistent session.
         interrupts: the calls that wait for approval.
         error_type: for a failure, the name of the cause.
         reason: its text.
@@ -176,6 +176,12 @@ class Reply(BaseModel):
     handoffs: list[HandOff] = []
     error_type: str | None = None
     reason: str | None = None
+
+    def for_sender_of(self, task: Task) -> Reply:
+        """The reply without the agent where it is the one that the task named: its sender has it."""
+        if self.agent is None or self.agent != task.agent:
+            return self
+        return Reply.model_construct(**{name: getattr(self, name) for name in self.model_fields_set - {"agent"}})
 
 
 class SessionState(_Stored):

@@ -64,9 +64,16 @@ def build_window(state: SessionState) -> ContextWindow:
     """
     messages = state.transcript
     if state.transcript_bytes <= INLINE_BYTES:
-        return ContextWindow(start=state.base, end=state.end, messages=messages)
+        return ContextWindow(start=state.base, end=state.end, messages=[_lean(m) for m in messages])
     for offset in range(len(messages) - 1, -1, -1):
         message = messages[offset]
         if message.role == "assistant" and message.id is not None:
-            return ContextWindow(start=state.base, end=state.end, previous=message.id, messages=messages[offset + 1 :])
+            new = [_lean(m) for m in messages[offset + 1 :]]
+            return ContextWindow(start=state.base, end=state.end, previous=message.id, messages=new)
     return ContextWindow(start=state.base, end=state.end)
+
+
+def _lean(message: ConversationMessage) -> ConversationMessage:
+    """The message as a model needs it: without what Rojak keeps on it for people."""
+    kept = {name: getattr(message, name) for name in message.model_fields_set - {"sender", "usage", "id"}}
+    return ConversationMessage.model_construct(**kept)

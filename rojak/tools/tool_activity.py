@@ -40,7 +40,7 @@ class ToolActivity:
         )
         context = request.context_variables
         async with heartbeating():
-            if context is None:
+            if request.fetch_context:
                 context = await _fetch_context()
             with calling(call):
                 return await execute_function(

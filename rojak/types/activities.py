@@ -60,8 +60,9 @@ class ModelRequest(BaseModel):
     Attributes:
         window: the conversation, or the end of it.
         agent: None when this run of the session sent it before: then it is found by ``agent_key``.
-        agent_key: digest of the agent; None where the agent is small enough to be sent each time.
-        context_variables: for instructions that are a function; None means: ask the session.
+        agent_key: digest of the agent.
+        context_variables: for instructions that are a function.
+        fetch_context: they are too large to be sent with each call: ask the session.
         retrieved: what the agent's retriever found for this turn.
         stream: set when somebody listens to the text as it is generated.
     """
@@ -69,7 +70,8 @@ class ModelRequest(BaseModel):
     window: ContextWindow
     agent: AnyAgent | None = None
     agent_key: str | None = None
-    context_variables: dict[str, Any] | None = None
+    context_variables: dict[str, Any] = {}
+    fetch_context: bool = False
     retrieved: str | None = None
     stream: StreamPosition | None = None
 
@@ -84,7 +86,8 @@ class ToolRequest(BaseModel):
         turn: number of the turn; session id, turn and call id together are the call's idempotency key.
         name: the function.
         arguments: JSON as the model, or the human who approved the call, wrote it.
-        context_variables: None means: ask the session.
+        context_variables: as they are now.
+        fetch_context: they are too large to be sent with each call: ask the session.
         timeout_in_seconds: how long the function may take.
         raise_errors: whether an exception of the function is raised, so that the user's retry policy sees it,
             rather than returned.
@@ -96,7 +99,8 @@ class ToolRequest(BaseModel):
     turn: int
     name: str
     arguments: str
-    context_variables: dict[str, Any] | None = None
+    context_variables: dict[str, Any] = {}
+    fetch_context: bool = False
     timeout_in_seconds: float = 60.0
     raise_errors: bool = False
 

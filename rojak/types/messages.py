@@ -35,6 +35,12 @@ class Usage(BaseModel):
     output_tokens: int = 0
     cached_tokens: int = 0
 
+    def model_post_init(self, context: Any, /) -> None:
+        """Store counts that are not zero alone: every message has some, and each is in the history twice."""
+        self.__pydantic_fields_set__.difference_update(
+            [name for name in self.__pydantic_fields_set__ if not getattr(self, name)]
+        )
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,

@@ -10,7 +10,7 @@ from temporalio import exceptions, workflow
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, FailureError
 
 from rojak.session.core import active_agent, current_turn
-from rojak.session.limits import INLINE_AGENT_BYTES, INLINE_BYTES, size_of
+from rojak.session.limits import INLINE_BYTES, size_of
 from rojak.session.state import CallOutcome, PendingCall, SessionState
 from rojak.session.steps import ModelReplied, Retrieved, ToolsAnswered, TurnFailed
 from rojak.session.transcript import build_window
@@ -28,6 +28,7 @@ from rojak.types.activities import (
 )
 from rojak.types.agent import Agent
 from rojak.types.messages import ConversationMessage
+from rojak.types.retry import RetryOptions
 from rojak.workflows.options import (
     MODEL_RETRY,
     TOOL_RETRY,
@@ -37,12 +38,12 @@ from rojak.workflows.options import (
 
 
 class SessionCalls:
-    """Makes the calls of one run of a session's workflow, and remembers which large agents it sent already."""
+    """Makes the calls of one run of a session's workflow, and remembers which agents it sent already."""
 
     def __init__(self, state: SessionState) -> None:
         self._state = state
         self._keyed: Agent | None = None
-        self._key: str | None = None
+        self._key = ""
         self._sent_keys: set[str] = set()
 
     async def call_model(self) -> ModelReplied | TurnFailed:
@@ -50,8 +51,7 @@ class SessionCalls:
         state, agent, turn = self._state, active_agent(self._state), current_turn(self._state)
         fields: dict[str, Any] = {"window": build_window(state)}
         key = self._agent_key(agent)
-        if key is not None:
-            fields["agent_key"] = key
+        fields["agent_key"] = key
         if key not in self._sent_keys:
             fields["agent"] = agent
         if not isinstance(agent.instructions, str):
@@ -71,8 +71,7 @@ class SessionCalls:
         except ActivityError as error:
             failure = _describe(error)
             return TurnFailed(error_type=failure.error_type, reason=failure.message)
-        if key is not None:
-            self._sent_keys.add(key)
+        self._sent_keys.add(key)
         return ModelReplied(message=message, now=workflow.time())
 
     async def call_tools(self, calls: list[PendingCall]) -> ToolsAnswered:
@@ -83,6 +82,11 @@ class SessionCalls:
     async def _call_tool(self, pending: PendingCall) -> CallOutcome:
         agent, call = active_agent(self._state), pending.call
         limits = agent.retry_options
+        # What has its default is left out: all of this stays in the history.
+        fields: dict[str, Any] = self._context_field()
+        if limits != RetryOptions():
+            fields["timeout_in_seconds"] = limits.timeout_in_seconds
+            fields["raise_errors"] = limits.retry_policy is not None
         request = ToolRequest(
             agent_type=agent.type,
             agent_name=agent.name,
@@ -90,9 +94,7 @@ class SessionCalls:
             turn=current_turn(self._state).number,
             name=call.function.name,
             arguments=call.function.arguments if pending.arguments is None else pending.arguments,
-            timeout_in_seconds=limits.timeout_in_seconds,
-            raise_errors=limits.retry_policy is not None,
-            **self._context_field(),
+            **fields,
         )
         try:
             outcome = await workflow.execute_activity(
@@ -127,19 +129,18 @@ class SessionCalls:
         return Retrieved(text=result.text)
 
     def _context_field(self) -> dict[str, Any]:
-        """The context variables as a field of a request; left out when large (the activity asks for them) or empty."""
+        """The context variables as a field of a request, or the order to fetch them where they are large."""
         context = self._state.context_variables
         if not context:
-            return {"context_variables": {}}
-        return {"context_variables": context} if size_of(context) <= INLINE_BYTES else {}
+            return {}
+        return {"context_variables": context} if size_of(context) <= INLINE_BYTES else {"fetch_context": True}
 
-    def _agent_key(self, agent: Agent) -> str | None:
-        """Digest of an agent that is too large to be sent each time; None for a small one."""
+    def _agent_key(self, agent: Agent) -> str:
+        """Digest of the agent. It is sent once in a run of the workflow; workers know it by this from then on."""
         if agent is not self._keyed:
             self._keyed = agent
             text = agent.model_dump_json(exclude_unset=True)
-            small = len(text) <= INLINE_AGENT_BYTES
-            self._key = None if small else hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+            self._key = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
         return self._key
 
 

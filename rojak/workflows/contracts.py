@@ -67,7 +67,7 @@ class Ask(BaseModel):
     """A task for a session of this type."""
 
     task: Task
-    type: SessionType
+    type: SessionType = "persistent"
 
 
 class Resume(BaseModel):

@@ -179,7 +179,8 @@ class OrchestratorWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
         if reply.kind == "failed":
             raise ApplicationError(reply.reason or "", type=reply.error_type, non_retryable=True)
-        return reply
+        # Whoever reads the result has the run's input too.
+        return reply if self._start.task is None else reply.for_sender_of(self._start.task)
 
     async def _await_reply(self, task_id: str) -> Reply:
         await workflow.wait_condition(lambda: task_id in self._state.mailbox or self._draining)
@@ -200,7 +201,7 @@ class OrchestratorWorkflow:
         """Queue a task, once for each id, and wait for its reply."""
         self._updates += 1
         enqueue_task(self._state, ask.task)
-        return await self._await_reply(ask.task.id)
+        return (await self._await_reply(ask.task.id)).for_sender_of(ask.task)
 
     @ask.validator
     def _check_ask(self, ask: Ask) -> None:

@@ -53,4 +53,4 @@ async def test_activities_have_summaries_and_no_user_content(rojak: Rojak, sessi
     summaries = [
         event.user_metadata.summary.data.decode() for event in history.events if event.user_metadata.summary.data
     ]
-    assert summaries == ['"agent A"', '"A: chat gpt-5-mini"', '"A: execute_tool add"', '"A: chat gpt-5-mini"']
+    assert summaries == ['"A: chat gpt-5-mini"', '"A: execute_tool add"', '"A: chat gpt-5-mini"']
