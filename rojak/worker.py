@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Generator, Mapping, Sequence
 from datetime import timedelta
@@ -13,8 +14,8 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
 from temporalio.service import RPCError
-from temporalio.worker import Worker, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from rojak.agents.base import AgentActivities
 from rojak.agents.model_activity import ModelActivity
@@ -41,11 +42,15 @@ GRACEFUL_SHUTDOWN = timedelta(seconds=5)
 MAX_CONCURRENT_ACTIVITIES = 200
 
 
-def build_workflow_runner() -> WorkflowRunner:
-    """The sandbox for sessions. Rojak's own modules pass through: their workflow code is known to be deterministic,
-    and importing it once for each session costs more than the session does.
+def build_workflow_runner(given: WorkflowRunner | None = None) -> WorkflowRunner:
+    """What runs sessions. Rojak's own workflow code needs no sandbox, and a sandbox costs a sixth of a worker's CPU.
+
+    Args:
+        given: the runner of a worker that has workflows of its own. It stays a sandbox, through which Rojak passes.
     """
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("rojak"))
+    if isinstance(given, SandboxedWorkflowRunner):
+        return dataclasses.replace(given, restrictions=given.restrictions.with_passthrough_modules("rojak"))
+    return given or UnsandboxedWorkflowRunner()
 
 
 class RojakPlugin(SimplePlugin):
@@ -56,7 +61,7 @@ class RojakPlugin(SimplePlugin):
             "rojak.RojakPlugin",
             data_converter=lambda converter: adapt_data_converter(converter or DataConverter.default),
             workflows=[OrchestratorWorkflow],
-            workflow_runner=lambda _: build_workflow_runner(),
+            workflow_runner=build_workflow_runner,
         )
 
 

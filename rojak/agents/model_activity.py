@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import random
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -61,7 +61,7 @@ class ModelActivity:
                 on_text=self._open_sink(request, heartbeat),
             )
             reply = await _complete(provider, completion)
-        reply = reply.model_copy(update={"id": secrets.token_hex(4), "sender": agent.name})
+        reply = reply.model_copy(update={"id": f"{random.getrandbits(32):08x}", "sender": agent.name})
         self._windows.remember(session_id, request.window.start, [*messages, reply])
         return reply
 
