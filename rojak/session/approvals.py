@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rojak.session.limits import REMEMBERED_IDS, RESUME_BYTES, size_of
-from rojak.session.mailbox import post_reply
+from rojak.session.mailbox import post_reply, take_reply
 from rojak.session.state import PendingCall, Reply, SessionState, ToolRejected, Turn
 from rojak.types.agent import Agent
 from rojak.types.errors import PayloadTooLargeError, ToolCallNotPendingError
@@ -99,7 +99,7 @@ def apply_resume(state: SessionState, response: ResumeResponse, resume_id: str) 
         pending.outcome = ToolRejected(feedback=_rejection(response.content))
     elif response.tool_arguments is not None:
         pending.arguments = response.tool_arguments
-    state.mailbox.pop(turn.task_id, None)
+    take_reply(state, turn.task_id)
     state.resumed[resume_id] = turn.task_id
     while len(state.resumed) > REMEMBERED_IDS:
         del state.resumed[next(iter(state.resumed))]
@@ -129,6 +129,6 @@ def expire_approvals(state: SessionState, now: float) -> PendingCall | None:
         pending.waiting = False
         if pending.on_timeout == "reject":
             pending.outcome = ToolRejected(feedback="Nobody approved this tool call in time; it was not made.")
-    state.mailbox.pop(turn.task_id, None)
+    take_reply(state, turn.task_id)
     post_approvals(state)
     return None

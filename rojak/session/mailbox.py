@@ -13,24 +13,30 @@ def post_reply(state: SessionState, reply: Reply) -> None:
     if reply.messages and size_of(reply) > MAILBOX_BYTES // 2:
         # Too long to be kept twice. The messages are read from the transcript while they are there.
         reply = reply.model_copy(update={"messages": []})
-    state.mailbox.pop(reply.task_id, None)
+    take_reply(state, reply.task_id)
     state.mailbox[reply.task_id] = reply
+    state.mailbox_sizes[reply.task_id] = size_of(reply)
     if reply.kind != "interrupted":
         state.answered.append(reply.task_id)
         del state.answered[:-REMEMBERED_IDS]
     _evict(state, keep=reply.task_id)
 
 
+def take_reply(state: SessionState, task_id: str) -> None:
+    """Take a reply out, if there is one: it does not count any more."""
+    state.mailbox.pop(task_id, None)
+    state.mailbox_sizes.pop(task_id, None)
+
+
 def _evict(state: SessionState, keep: str) -> None:
-    sizes = {task_id: size_of(reply) for task_id, reply in state.mailbox.items()}
-    total = sum(sizes.values())
+    total = sum(state.mailbox_sizes.values())
     for task_id in list(state.mailbox):
         if len(state.mailbox) <= MAILBOX_REPLIES and total <= MAILBOX_BYTES:
             return
         # The turn in progress still needs its entry: it says what waits for approval.
         if task_id != keep and not (state.turn and state.turn.task_id == task_id):
-            del state.mailbox[task_id]
-            total -= sizes[task_id]
+            total -= state.mailbox_sizes[task_id]
+            take_reply(state, task_id)
 
 
 def find_reply(state: SessionState, task_id: str) -> Reply | None:

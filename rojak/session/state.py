@@ -200,6 +200,7 @@ class SessionState(_Stored):
         turn: the turn in progress.
         turns: turns begun so far.
         mailbox: replies by task id, the oldest first, bounded.
+        mailbox_sizes: bytes of each of them as JSON.
         answered: ids of tasks that were answered, the oldest first, bounded; longer than the mailbox.
         resumed: tasks by id of the resume that was applied to them, bounded; makes a resume idempotent.
         latest_task: the task that came last.
@@ -218,6 +219,7 @@ class SessionState(_Stored):
     turn: Turn | None = None
     turns: int = 0
     mailbox: dict[str, Reply] = {}
+    mailbox_sizes: dict[str, int] = {}
     answered: list[str] = []
     resumed: dict[str, str] = {}
     latest_task: str | None = None

@@ -53,7 +53,7 @@ class SessionInput(BaseModel):
         settings: of a new session.
         state: what a run of the workflow that rolled over left to the next one.
         roll_over_after_events: history events after which the session continues in a new run of the workflow;
-            None leaves it to the server's suggestion (about 4,096 events or 4 MB).
+            None means 1,200, or fewer where the server suggests it.
     """
 
     type: SessionType

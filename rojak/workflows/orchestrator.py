@@ -46,6 +46,9 @@ from rojak.workflows.display import show_progress, tag_workflow
 
 #: The server takes 2,000 updates in one run of a workflow; roll over well before.
 MAX_UPDATES_PER_RUN = 1500
+#: The server suggests to roll over at about 4,096 events. A worker that takes a session over replays its history, and
+#: 1,200 events (about 110 turns) take less than a second.
+ROLL_OVER_AFTER_EVENTS = 1200
 
 
 @contextmanager
@@ -142,12 +145,12 @@ class OrchestratorWorkflow:
 
     def _is_full(self) -> bool:
         info = workflow.info()
-        cap = self._start.roll_over_after_events
+        cap = self._start.roll_over_after_events or ROLL_OVER_AFTER_EVENTS
         return (
             info.is_continue_as_new_suggested()
             or self._updates >= MAX_UPDATES_PER_RUN
             # Not before something was done in this run: callers who only wait and ask again fill a history too.
-            or (cap is not None and self._steps > 0 and info.get_current_history_length() >= cap)
+            or (self._steps > 0 and info.get_current_history_length() >= cap)
         )
 
     def _must_announce(self, step: Step) -> bool:
