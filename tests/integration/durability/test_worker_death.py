@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from temporalio.client import Client
 from rojak import Rojak
 from rojak.testing import ModelServer
 from rojak.types import ResumeRequest, ResumeResponse
-from tests.integration.durability.processes import crew, until
+from tests.integration.durability.processes import ROOT, crew, until
 from tests.integration.session.conftest import answer, task
 from tests.integration.session.script import follow_script
 
@@ -91,6 +92,22 @@ async def test_killed_while_waiting_for_approval(
         (request,) = await other.get_pending_approvals(session_id)
         final = await other.run(id=session_id, resume=ResumeResponse(action="approve", tool_id=request.tool_id))
         assert answer(final.result) == "paid 1"
+
+
+async def test_resumed_by_another_process(
+    temporal_address: str, temporal_client: Client, task_queue: str, session_id: str, model: ModelServer
+) -> None:
+    rojak = Rojak(temporal_client, task_queue)
+    async with crew(temporal_address, task_queue, model.base_url) as workers:
+        await workers.hire()
+        await rojak.run(id=session_id, task=task("call pay", "echo"))
+        command = (sys.executable, "-m", "tests.integration.session.resume_process")
+        process = await asyncio.create_subprocess_exec(
+            *command, temporal_address, task_queue, session_id, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await process.communicate()
+        assert out.decode().strip() == "['call pay\\necho', '', 'paid 1', 'paid 1']"
+        assert answer(await rojak.get_result(session_id)) == "paid 1"
 
 
 async def test_the_next_turn_of_an_idle_session_comes_soon_after_a_death(
