@@ -38,7 +38,7 @@ histories: $(VENV)/.dev ## Record the histories that the replay tests replay
 	$(BIN)/python -m tests.record_histories
 
 lock: $(VENV)/.dev ## Pin the newest versions that pyproject.toml allows
-	$(COMPILE) --upgrade --extra openai --extra anthropic --extra qdrant-client --extra dev --group test -o requirements/dev.txt pyproject.toml
+	$(COMPILE) --upgrade --extra all --group test -o requirements/dev.txt pyproject.toml
 	$(COMPILE) --upgrade --extra openai --extra anthropic --extra dev -c requirements/dev.txt -o requirements/demo.txt pyproject.toml
 	echo uv | $(COMPILE) --upgrade -c requirements/dev.txt -o requirements/uv.txt -
 
