@@ -5,7 +5,12 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from hypothesis import HealthCheck, settings
 from temporalio.client import Client
+
+# How long examples take to make or to check says how busy the machine is, not whether the code is right.
+settings.register_profile("rojak", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("rojak")
 
 
 @pytest.fixture
