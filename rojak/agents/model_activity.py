@@ -14,10 +14,11 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from rojak.agents.base import AgentActivities, CompletionRequest
 from rojak.agents.errors import ProviderFailure
 from rojak.agents.streaming import HeartbeatSink, TextProgress, TextSink
+from rojak.agents.toolbox import offer_tools
 from rojak.agents.windows import WindowCache
 from rojak.tools.heartbeat import Heartbeat, heartbeating
 from rojak.tools.instructions import resolve_instructions
-from rojak.types.activities import CALL_MODEL, FRAME_QUERY, WINDOW_QUERY, Frame, ModelRequest
+from rojak.types.activities import CALL_MODEL, FRAME_QUERY, WINDOW_QUERY, Frame, ModelReply, ModelRequest
 from rojak.types.agent import Agent
 from rojak.types.errors import ConfigurationError
 from rojak.types.messages import ConversationMessage
@@ -40,7 +41,7 @@ class ModelActivity:
         self._agents: OrderedDict[str, Agent] = OrderedDict()
 
     @activity.defn(name=CALL_MODEL)
-    async def call_model(self, request: ModelRequest) -> ConversationMessage:
+    async def call_model(self, request: ModelRequest) -> ModelReply:
         """Complete the conversation with one message.
 
         Raises:
@@ -63,7 +64,7 @@ class ModelActivity:
             reply = await _complete(provider, completion)
         reply = reply.model_copy(update={"id": f"{random.getrandbits(32):08x}", "sender": agent.name})
         self._windows.remember(session_id, request.window.start, [*messages, reply])
-        return reply
+        return ModelReply.model_construct(**{name: getattr(reply, name) for name in reply.model_fields_set})
 
     def _find_provider(self, agent: Agent) -> AgentActivities:
         provider = self._providers.get(agent.type)
@@ -127,7 +128,7 @@ class ModelActivity:
 
 def _offered_tools(agent: Agent, provider: AgentActivities) -> list[dict[str, Any]]:
     try:
-        return provider.functions.schemas(agent.functions, agent_name=agent.name)
+        return offer_tools(agent, provider.functions)
     except ConfigurationError as error:
         raise _refuse(error) from None
 

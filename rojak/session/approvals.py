@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rojak.session.limits import REMEMBERED_IDS, RESUME_BYTES, size_of
 from rojak.session.mailbox import post_reply, take_reply
+from rojak.session.routes import Route
 from rojak.session.state import PendingCall, Reply, SessionState, ToolRejected, Turn
 from rojak.types.agent import Agent
 from rojak.types.errors import PayloadTooLargeError, ToolCallNotPendingError
@@ -11,14 +12,15 @@ from rojak.types.messages import ToolCall
 from rojak.types.session import ResumeRequest, ResumeResponse
 
 
-def hold_for_approval(agent: Agent, call: ToolCall, now: float) -> PendingCall:
+def hold_for_approval(agent: Agent, call: ToolCall, route: Route, now: float) -> PendingCall:
     """The call as pending, waiting if the agent has an interrupt for it."""
     interrupt = agent.interrupt_for(call.function.name)
     if interrupt is None:
-        return PendingCall(call=call)
+        return PendingCall(call=call, route=route)
     limit = interrupt.timeout_in_seconds
     return PendingCall(
         call=call,
+        route=route,
         waiting=True,
         question=interrupt.question or f"{agent.name} wants to call {call.function.name}. Approve?",
         expires_at=None if limit is None else now + limit,

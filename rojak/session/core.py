@@ -12,6 +12,7 @@ from rojak.session.approvals import expire_approvals, hold_for_approval, post_ap
 from rojak.session.limits import CONTEXT_BYTES, TURN_TRANSCRIPT_BYTES, size_of
 from rojak.session.mailbox import post_reply
 from rojak.session.patches import apply_patch
+from rojak.session.routing import find_route, offered_names
 from rojak.session.state import CallOutcome, HandOff, PendingCall, Reply, SessionState, ToolRejected, Turn
 from rojak.session.steps import (
     ApprovalsExpired,
@@ -32,7 +33,7 @@ from rojak.session.steps import (
     TurnFinished,
 )
 from rojak.session.transcript import append_message, rewind, trim
-from rojak.types.activities import ToolFailed
+from rojak.types.activities import Refreshed, ToolFailed
 from rojak.types.agent import Agent
 from rojak.types.messages import ConversationMessage, ToolCall, Usage
 
@@ -66,7 +67,9 @@ def apply(state: SessionState, outcome: Outcome) -> None:
         case Retrieved(text):
             turn = current_turn(state)
             turn.retrieval, turn.retrieved = "done", text
-        case ModelReplied(message, now):
+        case ModelReplied(message, now, refreshed):
+            if refreshed is not None:
+                _take_refreshed(state, refreshed)
             _take_model_reply(state, message, now)
         case ToolsAnswered(outcomes):
             _take_outcomes(state, outcomes)
@@ -139,6 +142,11 @@ def _retrieval_query(state: SessionState) -> str:
     return next((m.text for m in reversed(state.transcript) if m.role == "user"), "")
 
 
+def _take_refreshed(state: SessionState, refreshed: Refreshed) -> None:
+    state.agent = refreshed.agent or state.agent
+    state.catalog = refreshed.catalog or state.catalog
+
+
 def _take_model_reply(state: SessionState, message: ConversationMessage, now: float) -> None:
     turn, agent = current_turn(state), active_agent(state)
     turn.step += 1
@@ -153,18 +161,19 @@ def _take_model_reply(state: SessionState, message: ConversationMessage, now: fl
             f" {TURN_TRANSCRIPT_BYTES} fit into a session",
         )
         return
-    turn.calls = [_pend(agent, call, now) for call in message.tool_calls or []]
+    turn.calls = [_pend(state, agent, call, now) for call in message.tool_calls or []]
     if waiting_calls(turn):
         post_approvals(state)
     else:
         _settle_calls(state)
 
 
-def _pend(agent: Agent, call: ToolCall, now: float) -> PendingCall:
+def _pend(state: SessionState, agent: Agent, call: ToolCall, now: float) -> PendingCall:
     name = call.function.name
-    if name in agent.functions:
-        return hold_for_approval(agent, call, now)
-    offered = ", ".join(agent.functions) or "none"
+    route = find_route(state, agent, name)
+    if route is not None:
+        return hold_for_approval(agent, call, route, now)
+    offered = ", ".join(offered_names(state, agent)) or "none"
     failure = ToolFailed(
         error_type="UnknownFunctionError", message=f"There is no function {name!r}. Functions: {offered}."
     )

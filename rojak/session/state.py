@@ -11,8 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from rojak.session.routes import FunctionRoute, Route
 from rojak.types.activities import ToolFailed, ToolReturned
 from rojak.types.agent import AnyAgent
+from rojak.types.catalog import ToolCatalog
 from rojak.types.messages import ConversationMessage, ToolCall, Usage
 from rojak.types.session import ResumeRequest, SessionType
 
@@ -76,6 +78,7 @@ class PendingCall(_Stored):
 
     Attributes:
         call: as the model asked for it.
+        route: where it goes.
         waiting: whether a human has to decide first.
         question: what the human is asked.
         expires_at: when the interrupt's time-out acts, in seconds since the epoch.
@@ -85,6 +88,7 @@ class PendingCall(_Stored):
     """
 
     call: ToolCall
+    route: Route = FunctionRoute()
     waiting: bool = False
     question: str = ""
     expires_at: float | None = None
@@ -195,6 +199,7 @@ class SessionState(_Stored):
         transcript_bytes: their size as JSON.
         agent: the active agent.
         context_variables: shared by the agents' functions.
+        catalog: the tools of MCP servers, as the worker that made the last model call found them.
         settings: limits.
         queue: tasks that wait for their turn.
         turn: the turn in progress.
@@ -214,6 +219,7 @@ class SessionState(_Stored):
     transcript_bytes: int = 0
     agent: AnyAgent | None = None
     context_variables: dict[str, Any] = {}
+    catalog: ToolCatalog | None = None
     settings: Settings = Settings()
     queue: list[Task] = []
     turn: Turn | None = None

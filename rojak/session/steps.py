@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rojak.session.state import CallOutcome, PendingCall
+from rojak.types.activities import Refreshed
 from rojak.types.messages import ConversationMessage
 
 
@@ -70,6 +71,7 @@ class ModelReplied:
 
     message: ConversationMessage
     now: float
+    refreshed: Refreshed | None = None
 
 
 @dataclass(frozen=True)

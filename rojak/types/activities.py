@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from rojak.types.agent import AnyAgent
+from rojak.types.catalog import ToolCatalog
 from rojak.types.messages import ConversationMessage
 from rojak.types.retriever import AnyRetriever
 
@@ -74,6 +75,31 @@ class ModelRequest(BaseModel):
     fetch_context: bool = False
     retrieved: str | None = None
     stream: StreamPosition | None = None
+
+
+class Refreshed(BaseModel):
+    """What the worker that made a model call knows, and the session did not: None means that nothing is new.
+
+    It comes with the reply, so that keeping up costs no activity of its own.
+
+    Attributes:
+        agent: the active agent as the worker's configuration has it now.
+        catalog: the tools of the worker's MCP servers as they are now.
+    """
+
+    agent: AnyAgent | None = None
+    catalog: ToolCatalog | None = None
+
+
+class ModelReply(ConversationMessage):
+    """Output of the model activity: the message, and what the session has to know to judge its tool calls."""
+
+    refreshed: Refreshed | None = None
+
+    def message(self) -> ConversationMessage:
+        """The message alone, as a conversation keeps it."""
+        kept = self.model_fields_set - {"refreshed"}
+        return ConversationMessage.model_construct(**{name: getattr(self, name) for name in kept})
 
 
 class ToolRequest(BaseModel):

@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 
 from rojak.session.core import active_agent, current_turn
 from rojak.session.limits import INLINE_BYTES, size_of
+from rojak.session.routes import FunctionRoute
 from rojak.session.state import CallOutcome, PendingCall, SessionState
 from rojak.session.steps import ModelReplied, Retrieved, ToolsAnswered, TurnFailed
 from rojak.session.transcript import build_window
@@ -18,6 +19,7 @@ from rojak.types.activities import (
     CALL_MODEL,
     CALL_TOOL,
     RETRIEVE,
+    ModelReply,
     ModelRequest,
     RetrieveRequest,
     RetrieveResult,
@@ -27,7 +29,6 @@ from rojak.types.activities import (
     ToolRequest,
 )
 from rojak.types.agent import Agent
-from rojak.types.messages import ConversationMessage
 from rojak.types.retry import RetryOptions
 from rojak.workflows.options import (
     MODEL_RETRY,
@@ -61,10 +62,10 @@ class SessionCalls:
         if turn.stream:
             fields["stream"] = StreamPosition(turn=turn.number, step=turn.step)
         try:
-            message = await workflow.execute_activity(
+            reply = await workflow.execute_activity(
                 CALL_MODEL,
                 ModelRequest(**fields),
-                result_type=ConversationMessage,
+                result_type=ModelReply,
                 summary=f"{agent.name}: chat {agent.model}",
                 **build_activity_options(agent.retry_options, MODEL_RETRY),
             )
@@ -72,7 +73,7 @@ class SessionCalls:
             failure = _describe(error)
             return TurnFailed(error_type=failure.error_type, reason=failure.message)
         self._sent_keys.add(key)
-        return ModelReplied(message=message, now=workflow.time())
+        return ModelReplied(message=reply.message(), now=workflow.time(), refreshed=reply.refreshed)
 
     async def call_tools(self, calls: list[PendingCall]) -> ToolsAnswered:
         """Make the calls at the same time."""
@@ -80,6 +81,11 @@ class SessionCalls:
         return ToolsAnswered({pending.call.id: outcome for pending, outcome in zip(calls, outcomes, strict=True)})
 
     async def _call_tool(self, pending: PendingCall) -> CallOutcome:
+        match pending.route:
+            case FunctionRoute():
+                return await self._call_function(pending)
+
+    async def _call_function(self, pending: PendingCall) -> CallOutcome:
         agent, call = active_agent(self._state), pending.call
         limits = agent.retry_options
         # What has its default is left out: all of this stays in the history.

@@ -1,0 +1,46 @@
+"""The tools of MCP servers as a session knows them: data, so that every replay decides alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class CatalogTool(BaseModel):
+    """One tool of an MCP server.
+
+    Attributes:
+        name: under which models call it: the server's own name for it, after the prefix that its configuration gives.
+        server: the name of the server in the worker's configuration.
+        tool: the server's own name for it.
+        description: for the model.
+        input_schema: JSON schema of the arguments.
+        read_only: the server says that it changes nothing (MCP's readOnlyHint; false unless said).
+        destructive: it may destroy something (MCP's destructiveHint; true unless the server says otherwise, or
+            that it only reads).
+    """
+
+    name: str
+    server: str
+    tool: str
+    description: str = ""
+    input_schema: dict[str, Any] = Field(default={"type": "object", "properties": {}})
+    read_only: bool = False
+    destructive: bool = True
+
+
+class ToolCatalog(BaseModel):
+    """The tools of a worker's MCP servers at one time.
+
+    Attributes:
+        digest: of the tools; the same tools have the same digest.
+        tools: all of them, in the order of the servers' configuration.
+    """
+
+    digest: str
+    tools: list[CatalogTool] = []
+
+    def find(self, name: str) -> CatalogTool | None:
+        """The tool that models call by this name."""
+        return next((tool for tool in self.tools if tool.name == name), None)
