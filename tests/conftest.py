@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 
+from dev.kubernetes.pytest_plugin import kubernetes, own_kubernetes, pytest_collection_finish  # noqa: F401
+
 # How long examples take to make or to check says how busy the machine is, not whether the code is right.
 settings.register_profile("rojak", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("rojak")
