@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 
 import pytest
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import WorkerDeploymentConfig
 
-from rojak import Rojak
+from rojak import OrchestratorResponse, Rojak
+from rojak.agents import OpenAIAgentActivities
 from rojak.testing import ModelServer
 from rojak.workflows.contracts import AGENT_ATTRIBUTE, STATUS_ATTRIBUTE
 from tests.integration.session.conftest import task
@@ -54,3 +58,25 @@ async def test_activities_have_summaries_and_no_user_content(rojak: Rojak, sessi
         event.user_metadata.summary.data.decode() for event in history.events if event.user_metadata.summary.data
     ]
     assert summaries == ['"A: chat gpt-5-mini"', '"A: execute_tool add"', '"A: chat gpt-5-mini"']
+
+
+async def test_events_name_the_version_that_worked(rojak: Rojak, session_id: str) -> None:
+    await rojak.run(id=session_id, task=task("say Hi"))
+    history = await rojak.client.get_workflow_handle(session_id).fetch_history()
+    builds = {
+        event.workflow_task_started_event_attributes.worker_version.build_id
+        for event in history.events
+        if event.HasField("workflow_task_started_event_attributes")
+    }
+    # A run that starts eagerly, in the process of its worker, names none in its first task.
+    assert builds - {""} == {importlib.metadata.version("rojak")}
+
+
+async def test_a_worker_may_be_versioned(rojak: Rojak, activities: OpenAIAgentActivities, session_id: str) -> None:
+    version = WorkerDeploymentVersion(deployment_name=session_id, build_id="blue")
+    versioned = Rojak(rojak.client, f"{session_id}-blue")
+    worker = versioned.create_worker(
+        [activities], deployment_config=WorkerDeploymentConfig(version=version, use_worker_versioning=False)
+    )
+    async with worker:
+        assert isinstance((await versioned.run(id=session_id, task=task("say Hi"))).result, OrchestratorResponse)
