@@ -9,6 +9,7 @@ from temporalio.client import ScheduleIntervalSpec, ScheduleSpec
 from rojak.client import Rojak, RunResponse
 from rojak.types import (
     Interrupt,
+    LimitReached,
     OrchestratorResponse,
     ResumeRequest,
     ResumeResponse,
@@ -19,6 +20,7 @@ from rojak.worker import RojakPlugin, RojakWorker
 
 __all__ = [
     "Interrupt",
+    "LimitReached",
     "OrchestratorResponse",
     "ResumeRequest",
     "ResumeResponse",

@@ -103,6 +103,19 @@ async def roll_overs(rojak: Rojak, model: ModelServer, session_id: str) -> None:
     await rolling.run(id=session_id, resume=ResumeResponse(action="approve", tool_id=request.tool_id))
 
 
+async def runs_that_reach_limits(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    await rojak.run(id=session_id, type="persistent", task=task("call add; add", "say never"), max_tool_calls=1)
+    await rojak.run(id=session_id, type="persistent", task=task("call add", "say in time"), run_timeout=60)
+    slow = task('call add; slow {"seconds": 30}', "say never")
+    await rojak.run(id=session_id, type="persistent", task=slow, max_tool_calls=5, run_timeout=1)
+    response = await rojak.run(id=session_id, type="persistent", task=task("call pay", "say never"))
+    while isinstance(await rojak.get_result(session_id, response.task_id), ResumeRequest):
+        await asyncio.sleep(0.05)
+    gate = model.when(last_user="held").hold()
+    await rojak.run(id=session_id, type="persistent", task=task("held"))
+    gate.release()
+
+
 SCENARIOS: list[Scenario] = [
     stateless_run_with_a_tool,
     hand_off_and_parallel_tools,
@@ -115,6 +128,7 @@ SCENARIOS: list[Scenario] = [
     streamed_run,
     cancelled_in_a_model_call,
     roll_overs,
+    runs_that_reach_limits,
 ]
 
 

@@ -95,4 +95,5 @@ def make_response(reply: Reply, messages: list[ConversationMessage], task: Task 
         context_variables=reply.context_variables,
         usage=usage,
         session_usage=reply.session_usage if reply.session_type == "persistent" else usage,
+        limit=reply.limit,
     )

@@ -12,11 +12,12 @@ from rojak.agents.base import AgentActivities
 from rojak.agents.streaming import TextSink
 from rojak.client.conversations import ConversationReader
 from rojak.client.events import Event
-from rojak.client.gateway import SessionGateway, new_settings
+from rojak.client.gateway import SessionGateway
 from rojak.client.patience import wait_for
 from rojak.client.responses import RunResponse
 from rojak.client.runs import SessionRuns
 from rojak.client.schedules import create_schedule, list_scheduled_runs
+from rojak.client.settings import new_settings
 from rojak.client.streaming import EventDeriver, read_progress
 from rojak.client.tasks import make_task
 from rojak.retrievers.base import RetrieverActivities
@@ -110,6 +111,9 @@ class Rojak:
         *,
         task_id: str | None = None,
         timeout: float | None = None,
+        max_tool_calls: float | None = None,
+        max_tokens_total: float | None = None,
+        run_timeout: float | None = None,
     ) -> RunResponse:
         """Give a task to an agent, or a decision to a tool call that waits for one, and wait for what comes of it.
 
@@ -128,6 +132,11 @@ class Rojak:
             task_id: names the task, so that sending it again (after a crash of the caller) does not do it again.
                 Made up when left out.
             timeout: seconds to wait. The run goes on when they have passed.
+            max_tool_calls: tool calls that the run may make. Of a step that asks for more, the first ones are made.
+            max_tokens_total: tokens, input and output together, after which the model is not called again.
+            run_timeout: seconds that the run may take, counted from the beginning of its turn, in the middle of a
+                model call, a tool call or an approval too. Limits are kept as ``max_turns`` is; a run that reaches
+                one ends with ``result.limit``.
 
         Raises:
             ConfigurationError: the call itself is wrong.
@@ -144,7 +153,15 @@ class Rojak:
             if task is not None:
                 raise ConfigurationError("run takes a task or a resume, not both; send the task after the resume")
             return (await self._patiently(self._runs.resume(id, resume), timeout)).response
-        new_task = make_task(task, context_variables, new_settings(max_turns, history_size, debug), task_id=task_id)
+        settings = new_settings(
+            max_turns=max_turns,
+            history_size=history_size,
+            debug=debug,
+            max_tool_calls=max_tool_calls,
+            max_tokens_total=max_tokens_total,
+            run_timeout=run_timeout,
+        )
+        new_task = make_task(task, context_variables, settings, task_id=task_id)
         work = self._runs.run_task(id, _checked_type(type), new_task)
         return (await self._patiently(work, timeout)).response
 
@@ -161,6 +178,9 @@ class Rojak:
         *,
         task_id: str | None = None,
         timeout: float | None = None,
+        max_tool_calls: float | None = None,
+        max_tokens_total: float | None = None,
+        run_timeout: float | None = None,
     ) -> AsyncGenerator[Event, None]:
         """As `run`, event by event: started, text, tool calls and results, hand-offs; last, an answer or a request.
 
@@ -176,7 +196,14 @@ class Rojak:
                 deriver.skip(before)
             followed, work = request.task_id, self._runs.resume(id, resume)
         else:
-            settings = new_settings(max_turns, history_size, debug)
+            settings = new_settings(
+                max_turns=max_turns,
+                history_size=history_size,
+                debug=debug,
+                max_tool_calls=max_tool_calls,
+                max_tokens_total=max_tokens_total,
+                run_timeout=run_timeout,
+            )
             new_task = make_task(task, context_variables, settings, task_id=task_id, stream=True)
             deriver = EventDeriver(new_task.id)
             followed, work = new_task.id, self._runs.run_task(id, _checked_type(type), new_task)
@@ -228,7 +255,16 @@ class Rojak:
             SessionBusyError: messages are to be replaced in the middle of a turn.
             PayloadTooLargeError: too large.
         """
-        change = ConfigChange(settings=new_settings(params.max_turns, params.history_size, params.debug))
+        change = ConfigChange(
+            settings=new_settings(
+                max_turns=params.max_turns,
+                history_size=params.history_size,
+                debug=params.debug,
+                max_tool_calls=params.max_tool_calls,
+                max_tokens_total=params.max_tokens_total,
+                run_timeout=params.run_timeout,
+            )
+        )
         if params.messages is not None:
             change.messages = params.messages
         if params.context_variables is not None:
@@ -268,6 +304,10 @@ class Rojak:
         max_turns: float | None = None,
         history_size: float | None = None,
         debug: bool | None = None,
+        *,
+        max_tool_calls: float | None = None,
+        max_tokens_total: float | None = None,
+        run_timeout: float | None = None,
     ) -> ScheduleHandle:
         """Run a task at set times, each time as a stateless run of its own.
 
@@ -279,11 +319,22 @@ class Rojak:
             max_turns: messages that a run may generate.
             history_size: has no effect on runs of one turn.
             debug: whether the worker logs each step.
+            max_tool_calls: tool calls that a run may make.
+            max_tokens_total: tokens after which a run's model is not called again.
+            run_timeout: seconds that a run may take.
 
         Raises:
             ConfigurationError: there is a schedule of that id.
         """
-        new_task = make_task(task, context_variables, new_settings(max_turns, history_size, debug), task_id="scheduled")
+        settings = new_settings(
+            max_turns=max_turns,
+            history_size=history_size,
+            debug=debug,
+            max_tool_calls=max_tool_calls,
+            max_tokens_total=max_tokens_total,
+            run_timeout=run_timeout,
+        )
+        new_task = make_task(task, context_variables, settings, task_id="scheduled")
         return await create_schedule(self._gateway, schedule_id, schedule_spec, new_task)
 
     def list_scheduled_runs(self, schedule_id: str, statuses: Sequence[RunStatus] | None = None) -> AsyncIterator[str]:

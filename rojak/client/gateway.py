@@ -33,7 +33,7 @@ from rojak.client.errors import (
     translate_refusal,
 )
 from rojak.client.reconnect import reconnecting
-from rojak.session.state import Reply, Settings, Task
+from rojak.session.state import Reply, Task
 from rojak.types.errors import RunCancelledError, SessionNotFoundError, SessionTypeError
 from rojak.types.session import ResumeResponse, SessionType
 from rojak.workflows import contracts
@@ -264,15 +264,3 @@ class SessionGateway:
             # Callers that all wait for the same roll-over do not all come back at the same moment.
             await asyncio.sleep(pause * (0.5 + random.random()))
             pause = min(pause * 2, _LONGEST_PAUSE)
-
-
-def new_settings(max_turns: float | None, history_size: float | None, debug: bool | None) -> Settings:
-    """Settings of which only those are set that the caller gave; infinity means no limit."""
-    fields: dict[str, Any] = {}
-    if max_turns is not None:
-        fields["max_turns"] = None if max_turns == float("inf") else int(max_turns)
-    if history_size is not None:
-        fields["history_size"] = None if history_size == float("inf") else int(history_size)
-    if debug is not None:
-        fields["debug"] = debug
-    return Settings(**fields)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from rojak.session.approvals import expire_approvals, hold_for_approval, post_approvals, waiting_calls
+from rojak.session.budget import admit_calls, deadline_of, end_for_time, find_limit
 from rojak.session.limits import CONTEXT_BYTES, TURN_TRANSCRIPT_BYTES, size_of
 from rojak.session.mailbox import post_reply
 from rojak.session.patches import apply_patch
@@ -20,6 +21,7 @@ from rojak.session.steps import (
     BeginTurn,
     CallModel,
     CallTools,
+    DeadlinePassed,
     FinishTurn,
     Idle,
     ModelReplied,
@@ -48,11 +50,7 @@ def decide(state: SessionState) -> Step:
             return AwaitApprovals(deadline=min((p.expires_at for p in waiting if p.expires_at), default=None))
         ready = [pending for pending in turn.calls if pending.outcome is None]
         return CallTools(ready if active_agent(state).parallel_tool_calls else ready[:1])
-    generated = state.end - turn.first
-    last = state.transcript[-1] if generated else None
-    if last is not None and last.role == "assistant":
-        return FinishTurn()
-    if turn.max_turns is not None and generated >= turn.max_turns:
+    if _is_answered(state, turn) or find_limit(state, turn) is not None:
         return FinishTurn()
     if turn.retrieval == "wanted":
         return Retrieve(query=_retrieval_query(state))
@@ -62,8 +60,8 @@ def decide(state: SessionState) -> Step:
 def apply(state: SessionState, outcome: Outcome) -> None:
     """Take in what came of a step. Changes ``state`` in place."""
     match outcome:
-        case TurnBegun():
-            _begin_turn(state)
+        case TurnBegun(now):
+            _begin_turn(state, now)
         case Retrieved(text):
             turn = current_turn(state)
             turn.retrieval, turn.retrieved = "done", text
@@ -79,6 +77,8 @@ def apply(state: SessionState, outcome: Outcome) -> None:
                 _fail_turn(state, "ApprovalTimeoutError", f"nobody approved the call of {name} in time")
             else:
                 _settle_calls(state)
+        case DeadlinePassed(now, outcomes):
+            _break_off(state, outcomes, now)
         case TurnFailed(error_type, reason):
             _fail_turn(state, error_type, reason)
         case TurnFinished():
@@ -110,7 +110,12 @@ def cancel_session(state: SessionState) -> None:
         post_reply(state, Reply(kind="cancelled", task_id=task_id, base=state.base))
 
 
-def _begin_turn(state: SessionState) -> None:
+def _is_answered(state: SessionState, turn: Turn) -> bool:
+    """Whether the turn's last message is the model's, all of whose calls (if any) are settled: so it has none."""
+    return state.end > turn.first and state.transcript[-1].role == "assistant"
+
+
+def _begin_turn(state: SessionState, now: float) -> None:
     task = state.queue.pop(0)
     state.settings = state.settings.changed_by(task.settings)
     trim(state)
@@ -131,6 +136,10 @@ def _begin_turn(state: SessionState) -> None:
         context_before=context_before,
         retrieval="wanted" if state.agent and state.agent.retriever else "none",
         stream=task.stream,
+        max_tool_calls=state.settings.max_tool_calls,
+        max_tokens_total=state.settings.max_tokens_total,
+        run_timeout=state.settings.run_timeout,
+        deadline=deadline_of(state.settings, now),
     )
     if state.agent is None:
         # It was sent while a turn was in progress whose failure took the agent away again.
@@ -162,6 +171,7 @@ def _take_model_reply(state: SessionState, message: ConversationMessage, now: fl
         )
         return
     turn.calls = [_pend(state, agent, call, now) for call in message.tool_calls or []]
+    admit_calls(turn)
     if waiting_calls(turn):
         post_approvals(state)
     else:
@@ -184,6 +194,16 @@ def _take_outcomes(state: SessionState, outcomes: dict[str, CallOutcome]) -> Non
     for pending in current_turn(state).calls:
         if pending.outcome is None and pending.call.id in outcomes:
             pending.outcome = outcomes[pending.call.id]
+    _settle_calls(state)
+
+
+def _break_off(state: SessionState, outcomes: dict[str, CallOutcome], now: float) -> None:
+    """End the turn because its time is over."""
+    step, turn = decide(state), current_turn(state)
+    for pending in turn.calls:
+        pending.outcome = pending.outcome or outcomes.get(pending.call.id)
+    in_progress = {pending.call.id for pending in step.calls} if isinstance(step, CallTools) else set()
+    end_for_time(turn, in_progress, now)
     _settle_calls(state)
 
 
@@ -289,6 +309,7 @@ def _finish_turn(state: SessionState) -> None:
         # The turn's own tokens are those of its messages.
         "session_usage": state.usage if state.type == "persistent" else Usage(),
         "handoffs": turn.handoffs,
+        "limit": None if _is_answered(state, turn) else find_limit(state, turn),
     }
     # Replies are in the history, one for each turn: what has its default is left out.
     changed = {name: value for name, value in fields.items() if value != Reply.model_fields[name].default}

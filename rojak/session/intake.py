@@ -113,4 +113,7 @@ def read_config(state: SessionState) -> SessionConfig:
         history_size=state.settings.history_size,
         debug=state.settings.debug,
         usage=state.usage,
+        max_tool_calls=state.settings.max_tool_calls,
+        max_tokens_total=state.settings.max_tokens_total,
+        run_timeout=state.settings.run_timeout,
     )

@@ -16,7 +16,7 @@ from rojak.types.activities import ToolFailed, ToolReturned
 from rojak.types.agent import AnyAgent
 from rojak.types.catalog import ToolCatalog
 from rojak.types.messages import ConversationMessage, ToolCall, Usage
-from rojak.types.session import ResumeRequest, SessionType
+from rojak.types.session import LimitReached, ResumeRequest, SessionType
 
 #: Version of the state's schema. A reader of a newer version knows how to read the older ones.
 SCHEMA_VERSION = 1
@@ -42,6 +42,9 @@ class Settings(BaseModel):
     max_turns: int | None = None
     history_size: int | None = 10
     debug: bool = False
+    max_tool_calls: int | None = None
+    max_tokens_total: int | None = None
+    run_timeout: float | None = None
 
     def changed_by(self, other: Settings) -> Settings:
         """These settings with the ones that are set in ``other``."""
@@ -60,7 +63,7 @@ class Task(BaseModel):
 
 
 class ToolRejected(BaseModel):
-    """A human, or the time-out of an interrupt, said no. ``feedback`` is for the model."""
+    """A human, the time-out of an interrupt or a limit of the run said no. ``feedback`` is for the model."""
 
     kind: Literal["rejected"] = "rejected"
     feedback: str
@@ -124,6 +127,12 @@ class Turn(_Stored):
         handoffs: who handed over to whom.
         next_agent: whom the calls settled so far hand over to, once all of the step are.
         stream: whether somebody listens to the text.
+        max_tool_calls: tool calls that may be made.
+        max_tokens_total: tokens that the turn's model calls may cost.
+        run_timeout: seconds that the turn may take.
+        deadline: when they are over, in seconds since the epoch.
+        tool_calls: tool calls that the limits let through.
+        limit: the limit that ends the turn, once one does.
     """
 
     task_id: str
@@ -141,6 +150,12 @@ class Turn(_Stored):
     handoffs: list[HandOff] = []
     next_agent: AnyAgent | None = None
     stream: bool = False
+    max_tool_calls: int | None = None
+    max_tokens_total: int | None = None
+    run_timeout: float | None = None
+    deadline: float | None = None
+    tool_calls: int = 0
+    limit: LimitReached | None = None
 
 
 class Reply(BaseModel):
@@ -162,6 +177,7 @@ class Reply(BaseModel):
         interrupts: the calls that wait for approval.
         error_type: for a failure, the name of the cause.
         reason: its text.
+        limit: the limit that ended the turn before there was an answer.
     """
 
     kind: Literal["done", "interrupted", "failed", "cancelled", "continued"]
@@ -180,6 +196,7 @@ class Reply(BaseModel):
     handoffs: list[HandOff] = []
     error_type: str | None = None
     reason: str | None = None
+    limit: LimitReached | None = None
 
     def for_sender_of(self, task: Task) -> Reply:
         """The reply without the agent where it is the one that the task named: its sender has it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rojak.session.state import CallOutcome, PendingCall
 from rojak.types.activities import Refreshed
@@ -55,7 +55,9 @@ Step = Idle | BeginTurn | Retrieve | CallModel | CallTools | AwaitApprovals | Fi
 
 @dataclass(frozen=True)
 class TurnBegun:
-    """Outcome of BeginTurn."""
+    """Outcome of BeginTurn. ``now`` is in seconds since the epoch: the turn's time-out counts from it."""
+
+    now: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,19 @@ class ApprovalsExpired:
 
 
 @dataclass(frozen=True)
+class DeadlinePassed:
+    """Outcome of any step of a turn whose time is over: it was broken off.
+
+    Attributes:
+        now: in seconds since the epoch.
+        outcomes: of tool calls that had come to an end by then, by id of the call.
+    """
+
+    now: float
+    outcomes: dict[str, CallOutcome] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TurnFailed:
     """Outcome of any step of a turn: it cannot go on."""
 
@@ -101,4 +116,6 @@ class TurnFinished:
     """Outcome of FinishTurn."""
 
 
-Outcome = TurnBegun | Retrieved | ModelReplied | ToolsAnswered | ApprovalsExpired | TurnFailed | TurnFinished
+Outcome = (
+    TurnBegun | Retrieved | ModelReplied | ToolsAnswered | ApprovalsExpired | DeadlinePassed | TurnFailed | TurnFinished
+)

@@ -6,6 +6,7 @@ from rojak.types.messages import ConversationMessage, FunctionCall, ToolCall, Us
 from rojak.types.retriever import Retriever
 from rojak.types.retry import RetryOptions, RetryPolicy
 from rojak.types.session import (
+    LimitReached,
     OrchestratorResponse,
     ResumeRequest,
     ResumeResponse,
@@ -21,6 +22,7 @@ __all__ = [
     "ConversationMessage",
     "FunctionCall",
     "Interrupt",
+    "LimitReached",
     "MCPServerConfig",
     "OrchestratorResponse",
     "ResumeRequest",

@@ -41,6 +41,11 @@ class Usage(BaseModel):
             [name for name in self.__pydantic_fields_set__ if not getattr(self, name)]
         )
 
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,

@@ -120,6 +120,24 @@ class ResumeResponse(BaseModel):
         return value
 
 
+LimitKind = Literal["max_turns", "max_tool_calls", "max_tokens_total", "run_timeout"]
+
+
+class LimitReached(BaseModel):
+    """The limit that ended a run before the model had answered.
+
+    Attributes:
+        kind: which one, by the name under which it was set.
+        limit: what it was: messages, tool calls, tokens or seconds.
+        used: how much of that the run had used when it ended. Tokens may be more than the limit: a model call is not
+            stopped in the middle because of them.
+    """
+
+    kind: LimitKind
+    limit: float
+    used: float
+
+
 class OrchestratorResponse(BaseModel):
     """What came of a task.
 
@@ -130,6 +148,7 @@ class OrchestratorResponse(BaseModel):
         context_variables: as they are now.
         usage: tokens of this task's model calls.
         session_usage: tokens of all the session's model calls so far.
+        limit: the limit that ended the run early; None where the model came to an answer.
     """
 
     messages: list[ConversationMessage]
@@ -137,6 +156,7 @@ class OrchestratorResponse(BaseModel):
     context_variables: dict[str, Any] = {}
     usage: Usage = Usage()
     session_usage: Usage = Usage()
+    limit: LimitReached | None = None
 
 
 class UpdateConfigParams(BaseModel):
@@ -148,6 +168,10 @@ class UpdateConfigParams(BaseModel):
         max_turns: messages that one task may generate; ``float("inf")`` for no limit.
         history_size: messages kept from one turn to the next; ``float("inf")`` for no limit.
         debug: whether the worker logs each step.
+        max_tool_calls: tool calls that one task may make; ``float("inf")`` for no limit.
+        max_tokens_total: tokens, input and output together, that the model calls of one task may cost;
+            ``float("inf")`` for no limit.
+        run_timeout: seconds that one task may take; ``float("inf")`` for no limit.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -157,6 +181,9 @@ class UpdateConfigParams(BaseModel):
     max_turns: float | None = Field(default=None, ge=0)
     history_size: float | None = Field(default=None, ge=0)
     debug: bool | None = None
+    max_tool_calls: float | None = Field(default=None, ge=0)
+    max_tokens_total: float | None = Field(default=None, ge=0)
+    run_timeout: float | None = Field(default=None, gt=0)
 
     @field_validator("messages", mode="before")
     @classmethod
@@ -167,7 +194,7 @@ class UpdateConfigParams(BaseModel):
 class SessionConfig(BaseModel):
     """A session's settings and what it keeps, as `Rojak.get_config` answers.
 
-    ``max_turns`` and ``history_size`` are None where there is no limit.
+    Limits are None where there is none.
     """
 
     type: SessionType
@@ -178,3 +205,6 @@ class SessionConfig(BaseModel):
     history_size: int | None = None
     debug: bool = False
     usage: Usage = Usage()
+    max_tool_calls: int | None = None
+    max_tokens_total: int | None = None
+    run_timeout: float | None = None

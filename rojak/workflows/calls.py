@@ -46,6 +46,7 @@ class SessionCalls:
         self._keyed: Agent | None = None
         self._key = ""
         self._sent_keys: set[str] = set()
+        self._finished: dict[str, CallOutcome] = {}
 
     async def call_model(self) -> ModelReplied | TurnFailed:
         """Let the active agent's model go on."""
@@ -77,8 +78,17 @@ class SessionCalls:
 
     async def call_tools(self, calls: list[PendingCall]) -> ToolsAnswered:
         """Make the calls at the same time."""
-        outcomes = await asyncio.gather(*(self._call_tool(pending) for pending in calls))
-        return ToolsAnswered({pending.call.id: outcome for pending, outcome in zip(calls, outcomes, strict=True)})
+        self._finished = {}
+        await asyncio.gather(*(self._call_and_note(pending) for pending in calls))
+        return ToolsAnswered(self.take_finished())
+
+    def take_finished(self) -> dict[str, CallOutcome]:
+        """Outcomes by id of the call, as far as there are any: those of calls that others were broken off with."""
+        finished, self._finished = self._finished, {}
+        return finished
+
+    async def _call_and_note(self, pending: PendingCall) -> None:
+        self._finished[pending.call.id] = await self._call_tool(pending)
 
     async def _call_tool(self, pending: PendingCall) -> CallOutcome:
         match pending.route:

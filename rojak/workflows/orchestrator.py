@@ -26,6 +26,7 @@ from rojak.session.steps import (
     BeginTurn,
     CallModel,
     CallTools,
+    DeadlinePassed,
     FinishTurn,
     Idle,
     Outcome,
@@ -41,6 +42,7 @@ from rojak.types.messages import ConversationMessage
 from rojak.types.session import ResumeRequest, SessionConfig
 from rojak.workflows import contracts
 from rojak.workflows.calls import SessionCalls
+from rojak.workflows.clock import TimeIsUp, TurnClock
 from rojak.workflows.contracts import Ask, ConfigChange, Resume, SessionInput
 from rojak.workflows.display import show_progress, tag_workflow
 
@@ -75,6 +77,7 @@ class OrchestratorWorkflow:
         if start.task is not None and start.state is None:
             enqueue_task(self._state, start.task)
         self._calls = SessionCalls(self._state)
+        self._clock = TurnClock()
         self._updates = 0
         self._steps = 0
         self._draining = False
@@ -95,6 +98,8 @@ class OrchestratorWorkflow:
         state = self._state
         while True:
             step = decide(state)
+            if state.turn is None:
+                self._clock.stop()
             show_progress(state, step)
             tag_workflow(state, step)
             if isinstance(step, Idle) and state.type == "stateless":
@@ -104,17 +109,26 @@ class OrchestratorWorkflow:
             if isinstance(step, Idle):
                 await workflow.wait_condition(lambda: bool(state.queue) or self._is_full())
                 continue
-            outcome = await self._do(step)
+            outcome = await self._do_in_time(step)
             self._steps += 1
             if outcome is not None:
                 apply(state, outcome)
+
+    async def _do_in_time(self, step: Step) -> Outcome | None:
+        """Do a step, as long as the turn has time."""
+        turn = self._state.turn
+        deadline = None if turn is None or isinstance(step, FinishTurn) else turn.deadline
+        try:
+            return await self._clock.run(self._do(step), deadline)
+        except TimeIsUp:
+            return DeadlinePassed(now=workflow.time(), outcomes=self._calls.take_finished())
 
     async def _do(self, step: Step) -> Outcome | None:
         if self._state.settings.debug:
             workflow.logger.info("step %s", type(step).__name__)
         match step:
             case BeginTurn():
-                return TurnBegun()
+                return TurnBegun(now=workflow.time())
             case Retrieve(query):
                 return await self._calls.retrieve(query)
             case CallModel():

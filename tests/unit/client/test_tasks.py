@@ -8,7 +8,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from rojak.client.gateway import new_settings
+from rojak.client.settings import new_settings
 from rojak.client.tasks import make_task
 from rojak.session.state import Settings
 from rojak.types import Agent, TaskParams, UpdateConfigParams
@@ -69,8 +69,8 @@ def test_each_task_has_an_id_of_its_own_unless_the_caller_names_it() -> None:
 
 
 def test_settings_that_were_not_given_are_not_sent() -> None:
-    assert new_settings(None, None, None).model_fields_set == set()
-    settings = new_settings(float("inf"), 3, True)
+    assert new_settings().model_fields_set == set()
+    settings = new_settings(max_turns=float("inf"), history_size=3, debug=True)
     assert (settings.max_turns, settings.history_size, settings.debug) == (None, 3, True)
     assert settings.model_fields_set == {"max_turns", "history_size", "debug"}
 

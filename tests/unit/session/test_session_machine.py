@@ -24,6 +24,7 @@ from rojak.session.steps import (
     BeginTurn,
     CallModel,
     CallTools,
+    DeadlinePassed,
     FinishTurn,
     Idle,
     ModelReplied,
@@ -95,7 +96,16 @@ class SessionMachine(RuleBasedStateMachine):
         self.last_end = 0
         self.input_tokens = 0
 
-    @initialize(settings=st.builds(Settings, history_size=st.integers(0, 6), max_turns=st.none()))
+    @initialize(
+        settings=st.builds(
+            Settings,
+            history_size=st.integers(0, 6),
+            max_turns=st.one_of(st.none(), st.integers(0, 6)),
+            max_tool_calls=st.one_of(st.none(), st.integers(0, 4)),
+            max_tokens_total=st.one_of(st.none(), st.integers(0, 9)),
+            run_timeout=st.one_of(st.none(), st.just(30.0)),
+        )
+    )
     def begin(self, settings: Settings) -> None:
         apply_config(self.state, settings)
 
@@ -189,7 +199,7 @@ class SessionMachine(RuleBasedStateMachine):
         task = self.state.queue[0]
         self.begun.append(task.id)
         before_agent = self.state.agent
-        apply(self.state, TurnBegun())
+        apply(self.state, TurnBegun(self.now))
         if self.state.turn is None:
             # There was no agent to begin with.
             assert task.agent is None
@@ -219,7 +229,15 @@ class SessionMachine(RuleBasedStateMachine):
             role="assistant", id=f"m{next(self.numbers)}", usage=Usage(input_tokens=3), **fields
         )
         self.input_tokens += 3
+        turn = self.state.turn
+        assert turn is not None
+        assert turn.max_turns is None or self.state.end - turn.first < turn.max_turns
+        assert turn.max_tokens_total is None or turn.usage.total_tokens < turn.max_tokens_total
         apply(self.state, ModelReplied(message, self.now))
+        assert turn.max_tool_calls is None or turn.tool_calls <= turn.max_tool_calls
+        if turn.limit is not None:
+            assert calls, "an answer is an answer, whatever it cost"
+            assert turn.limit.kind in ("max_tool_calls", "max_tokens_total")
 
     @precondition(lambda self: isinstance(decide(self.state), CallTools))
     @rule(data=st.data())
@@ -259,6 +277,32 @@ class SessionMachine(RuleBasedStateMachine):
                 assert any(pending.on_timeout == "fail" for pending in late)
                 self.check_taken_back(turn.task_id)
 
+    @precondition(lambda self: self.state.turn is not None and self.state.turn.deadline is not None)
+    @rule(data=st.data())
+    def time_is_up(self, data: st.DataObject) -> None:
+        turn = self.state.turn
+        assert turn is not None
+        assert turn.deadline is not None
+        step = decide(self.state)
+        if isinstance(step, FinishTurn):
+            return
+        self.now = max(self.now, turn.deadline)
+        calls = step.calls if isinstance(step, CallTools) else []
+        finished = {p.call.id: data.draw(OUTCOMES) for p in calls if data.draw(st.booleans())}
+        for pending in calls:
+            outcome = finished.get(pending.call.id)
+            for operation in outcome.patch if isinstance(outcome, ToolReturned) else []:
+                if operation.op == "delete":
+                    self.context.pop(operation.path[0], None)
+                else:
+                    self.context[operation.path[0]] = operation.value
+        apply(self.state, DeadlinePassed(self.now, finished))
+        assert not turn.calls
+        assert turn.limit is not None
+        assert turn.limit.kind == "run_timeout"
+        assert turn.limit.used >= turn.limit.limit
+        assert isinstance(decide(self.state), FinishTurn)
+
     @precondition(lambda self: self.state.turn is not None)
     @rule()
     def fail(self) -> None:
@@ -276,6 +320,8 @@ class SessionMachine(RuleBasedStateMachine):
         reply = self.state.mailbox[turn.task_id]
         assert reply.messages == self.state.transcript[turn.first - self.state.base :]
         assert reply.context_variables == self.context
+        answered = bool(reply.messages) and reply.messages[-1].role == "assistant"
+        assert (reply.limit is None) == answered
         self.before = {}
         self.close(turn.task_id, "done")
 

@@ -1,0 +1,45 @@
+"""A session's settings from what callers pass."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rojak.session.state import Settings
+from rojak.types.errors import ConfigurationError
+
+#: Settings that count something; None stores that there is no limit.
+_COUNTS = ("max_turns", "history_size", "max_tool_calls", "max_tokens_total")
+
+
+def new_settings(*, debug: bool | None = None, run_timeout: float | None = None, **counts: float | None) -> Settings:
+    """Settings of which only those are set that the caller gave; infinity means no limit.
+
+    Args:
+        debug: whether the worker logs each step.
+        run_timeout: in seconds.
+        counts: ``max_turns``, ``history_size``, ``max_tool_calls`` and ``max_tokens_total``.
+
+    Raises:
+        ConfigurationError: names the one that cannot be a limit.
+    """
+    fields: dict[str, Any] = {}
+    for name in _COUNTS:
+        given = counts.get(name)
+        if given is not None:
+            limit = _checked(name, given, "a count of 0 or more")
+            fields[name] = None if limit is None else int(limit)
+    if run_timeout is not None:
+        fields["run_timeout"] = _checked("run_timeout", run_timeout, "seconds, more than 0")
+        if run_timeout == 0:
+            raise ConfigurationError("run_timeout=0: give seconds, more than 0, or float('inf') for no limit")
+    if debug is not None:
+        fields["debug"] = debug
+    return Settings(**fields)
+
+
+def _checked(name: str, given: Any, wanted: str) -> float | None:
+    """The limit; None for infinity."""
+    if isinstance(given, bool) or not isinstance(given, int | float) or math.isnan(given) or given < 0:
+        raise ConfigurationError(f"{name}={given!r}: give {wanted}, or float('inf') for no limit")
+    return None if math.isinf(given) else given
