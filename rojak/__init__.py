@@ -8,6 +8,7 @@ from temporalio.client import ScheduleIntervalSpec, ScheduleSpec
 
 from rojak.client import Rojak, RunResponse
 from rojak.types import (
+    AgentTool,
     Interrupt,
     LimitReached,
     OrchestratorResponse,
@@ -19,6 +20,7 @@ from rojak.types import (
 from rojak.worker import RojakPlugin, RojakWorker
 
 __all__ = [
+    "AgentTool",
     "Interrupt",
     "LimitReached",
     "OrchestratorResponse",

@@ -5,6 +5,7 @@ from rojak.agents.base import AgentActivities, AgentOptions, CompletionRequest
 from rojak.agents.errors import EmptyCompletionError, MalformedResponseError, ProviderFailure
 from rojak.agents.openai_agent import OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
 from rojak.types.agent import Agent, AgentExecuteFnResult, AgentInstructionOptions, Interrupt
+from rojak.types.agent_tool import AgentTool
 
 __all__ = [
     "Agent",
@@ -12,6 +13,7 @@ __all__ = [
     "AgentExecuteFnResult",
     "AgentInstructionOptions",
     "AgentOptions",
+    "AgentTool",
     "AnthropicAgent",
     "AnthropicAgentActivities",
     "AnthropicAgentOptions",

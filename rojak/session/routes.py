@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class FunctionRoute(BaseModel):
@@ -17,5 +17,15 @@ class FunctionRoute(BaseModel):
         self.__pydantic_fields_set__.add("kind")
 
 
-#: One kind of route for each kind of tool. With a second kind this becomes a union with ``kind`` as its tag.
-Route = FunctionRoute
+class AgentRoute(BaseModel):
+    """Another agent, which answers from a session of its own. The tool itself is found on the active agent by name."""
+
+    kind: Literal["agent"] = "agent"
+
+    def model_post_init(self, context: object, /) -> None:
+        """Keep the tag of the union on the wire although it is a default."""
+        self.__pydantic_fields_set__.add("kind")
+
+
+#: One kind of route for each kind of tool.
+Route = Annotated[FunctionRoute | AgentRoute, Field(discriminator="kind")]

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from rojak.session.routes import FunctionRoute, Route
+from rojak.session.routes import AgentRoute, FunctionRoute, Route
 from rojak.session.state import SessionState
 from rojak.types.agent import Agent
+from rojak.types.agent_tool import AgentTool
 
 
 def find_route(state: SessionState, agent: Agent, name: str) -> Route | None:
     """Where a call of this name goes; None when the agent offers no such tool."""
-    return FunctionRoute() if name in agent.functions else None
+    if name in agent.functions:
+        return FunctionRoute()
+    match agent.find_tool(name):
+        case AgentTool():
+            return AgentRoute()
+        case _:
+            return None
 
 
 def offered_names(state: SessionState, agent: Agent) -> list[str]:
     """The names of all tools that the agent offers, for the error that a call of another one gets."""
-    return list(agent.functions)
+    return [*agent.functions, *(tool.name for tool in agent.tools)]

@@ -1,6 +1,7 @@
 """Plain data that every part of Rojak shares, and that users build and read."""
 
 from rojak.types.agent import Agent, AgentExecuteFnResult, AgentInstructionOptions, Interrupt
+from rojak.types.agent_tool import AgentTool
 from rojak.types.mcp import MCPServerConfig
 from rojak.types.messages import ConversationMessage, FunctionCall, ToolCall, Usage
 from rojak.types.retriever import Retriever
@@ -19,6 +20,7 @@ __all__ = [
     "Agent",
     "AgentExecuteFnResult",
     "AgentInstructionOptions",
+    "AgentTool",
     "ConversationMessage",
     "FunctionCall",
     "Interrupt",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
 from rojak.types.retriever import AnyRetriever
 from rojak.types.retry import RetryOptions
+from rojak.types.tools import AnyTool, Tool
 
 
 class Interrupt(BaseModel):
@@ -53,6 +54,7 @@ class Agent(BaseModel):
         name: shown as the ``sender`` of messages, in traces and in Temporal's UI.
         instructions: the system prompt, or the registered function that makes it.
         functions: names of registered functions that the model may call.
+        tools: what it may call besides: other agents, for instance.
         tool_choice: passed to the provider as it is; nothing is sent when None.
         parallel_tool_calls: whether several calls of one model turn run at the same time. False runs them one
             after another, in the model's order, and asks the provider for one at a time.
@@ -71,6 +73,7 @@ class Agent(BaseModel):
     name: str = Field(default="Agent", min_length=1)
     instructions: str | AgentInstructionOptions = "You are a helpful assistant."
     functions: list[str] = []
+    tools: list[AnyTool] = []
     tool_choice: Any | None = None
     parallel_tool_calls: bool = True
     interrupts: list[Interrupt] = []
@@ -88,6 +91,21 @@ class Agent(BaseModel):
     def model_post_init(self, context: Any, /) -> None:
         """Keep what identifies the agent on the wire, also where it came from a default of this version's class."""
         self.__pydantic_fields_set__.update(("type", "model", "name"))
+
+    @model_validator(mode="after")
+    def _tools_have_names_of_their_own(self) -> Self:
+        taken = set(self.functions)
+        for tool in self.tools:
+            if tool.name in taken:
+                raise ValueError(
+                    f"agent {self.name!r} has two tools named {tool.name!r}; give one of them another name=..."
+                )
+            taken.add(tool.name)
+        return self
+
+    def find_tool(self, name: str) -> Tool | None:
+        """The tool that is no function and that models call by this name, or None."""
+        return next((tool for tool in self.tools if tool.name == name), None)
 
     def interrupt_for(self, tool_name: str) -> Interrupt | None:
         """The interrupt that a call of this function triggers, or None."""

@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 
 from rojak.session.core import active_agent, current_turn
 from rojak.session.limits import INLINE_BYTES, size_of
-from rojak.session.routes import FunctionRoute
+from rojak.session.routes import AgentRoute, FunctionRoute
 from rojak.session.state import CallOutcome, PendingCall, SessionState
 from rojak.session.steps import ModelReplied, Retrieved, ToolsAnswered, TurnFailed
 from rojak.session.transcript import build_window
@@ -94,6 +94,8 @@ class SessionCalls:
         match pending.route:
             case FunctionRoute():
                 return await self._call_function(pending)
+            case AgentRoute():
+                return ToolFailed(error_type="NotSupportedError", message="sub-agents cannot be called yet")
 
     async def _call_function(self, pending: PendingCall) -> CallOutcome:
         agent, call = active_agent(self._state), pending.call
