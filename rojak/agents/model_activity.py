@@ -62,9 +62,12 @@ class ModelActivity:
                 on_text=self._open_sink(request, heartbeat),
             )
             reply = await _complete(provider, completion)
-        reply = reply.model_copy(update={"id": f"{random.getrandbits(32):08x}", "sender": agent.name})
+        # The session knows who speaks.
+        reply = reply.model_copy(update={"id": f"{random.getrandbits(32):08x}", "sender": None})
         self._windows.remember(session_id, request.window.start, [*messages, reply])
-        return ModelReply.model_construct(**{name: getattr(reply, name) for name in reply.model_fields_set})
+        return ModelReply.model_construct(
+            **{name: getattr(reply, name) for name in reply.model_fields_set - {"sender"}}
+        )
 
     def _find_provider(self, agent: Agent) -> AgentActivities:
         provider = self._providers.get(agent.type)

@@ -46,7 +46,7 @@ class ConversationReader:
             self._kept.move_to_end(session_id)
             while len(self._kept) > _REMEMBERED_SESSIONS:
                 self._kept.popitem(last=False)
-        return make_response(reply, list(messages), task)
+        return make_response(reply, list(messages))
 
     async def complete_stateless(self, session_id: str, reply: Reply, task: Task | None = None) -> OrchestratorResponse:
         """The response of a stateless run: what the caller passed, and what was generated.
@@ -55,9 +55,11 @@ class ConversationReader:
         """
         if task is None:
             said, task = await self._read_input(session_id, reply)
+            if task is not None:
+                reply = reply.restored(task, "stateless")
         else:
             said = task.messages
-        return make_response(reply, [*said, *reply.messages], task)
+        return make_response(reply, [*said, *reply.messages])
 
     def forget(self, session_id: str) -> None:
         """The session's conversation changed in another way than by a turn."""
@@ -86,12 +88,12 @@ class ConversationReader:
         return [], None
 
 
-def make_response(reply: Reply, messages: list[ConversationMessage], task: Task | None = None) -> OrchestratorResponse:
-    """The response with this conversation; ``task`` is the one that was sent, where that is known."""
+def make_response(reply: Reply, messages: list[ConversationMessage]) -> OrchestratorResponse:
+    """The response with this conversation."""
     usage = sum((message.usage for message in reply.messages if message.usage), Usage())
     return OrchestratorResponse(
         messages=messages,
-        agent=reply.agent or (task.agent if task is not None else None),
+        agent=reply.agent,
         context_variables=reply.context_variables,
         usage=usage,
         session_usage=reply.session_usage if reply.session_type == "persistent" else usage,

@@ -60,7 +60,7 @@ class SessionGateway:
 
     def session_input(self, session_type: SessionType, task: Task | None = None) -> SessionInput:
         """The input that starts a session."""
-        fields: dict[str, Any] = {"type": session_type}
+        fields: dict[str, Any] = {} if session_type == "stateless" else {"type": session_type}
         if task is not None:
             fields["task"] = task
         if self._roll_over_after_events is not None:
@@ -109,7 +109,7 @@ class SessionGateway:
                 " type='persistent' to go on with a persistent session, or get_result(id) to await a run in progress"
             ) from None
 
-    async def await_stateless(self, session_id: str, handle: WorkflowHandle[Any, Reply], task_id: str) -> Reply:
+    async def await_stateless(self, session_id: str, handle: WorkflowHandle[Any, Reply], task: Task) -> Reply:
         """The reply of a stateless run, or its first request for approval.
 
         Raises:
@@ -117,11 +117,12 @@ class SessionGateway:
             RunCancelledError: it was cancelled.
         """
         try:
-            return await reconnecting(lambda: handle.result(follow_runs=False))
+            reply = await reconnecting(lambda: handle.result(follow_runs=False))
         except WorkflowContinuedAsNewError:
-            return await self.await_reply(session_id, task_id)
+            return await self.await_reply(session_id, task.id)
         except WorkflowFailureError as error:
-            raise translate_end(error, session_id, task_id) from error
+            raise translate_end(error, session_id, task.id) from error
+        return reply.restored(task, "stateless")
 
     async def ask(self, session_id: str, task: Task) -> Reply:
         """Send a task to a persistent session, which begins if there is none, and wait for its reply."""
@@ -149,7 +150,8 @@ class SessionGateway:
         give_up = asyncio.get_running_loop().time() + _ENDING_PATIENCE
         while True:
             try:
-                return await self._until_answered(session_id, task.id, with_start, again)
+                reply = await self._until_answered(session_id, task.id, with_start, again)
+                return reply.restored(task, "persistent")
             except SessionNotFoundError:
                 if asyncio.get_running_loop().time() > give_up:
                     raise
@@ -176,7 +178,7 @@ class SessionGateway:
             return await self.read_end(session_id, task_id)
 
     async def read_end(self, session_id: str, task_id: str) -> Reply:
-        """The reply with which a stateless run ended.
+        """The reply with which a stateless run ended, without what the run's input says.
 
         Raises:
             RunFailedError: it failed.
@@ -184,13 +186,15 @@ class SessionGateway:
             SessionNotFoundError: there is no such session.
         """
         try:
-            return await reconnecting(self.handle(session_id).result)
+            reply: Reply = await reconnecting(self.handle(session_id).result)
         except WorkflowFailureError as error:
             raise translate_end(error, session_id, task_id) from error
         except RPCError as error:
             if means_not_found(error):
                 raise no_session(session_id) from None
             raise
+        # Only these have a result.
+        return reply.model_copy(update={"session_type": "stateless"})
 
     async def cancel(self, session_id: str) -> None:
         """Ask the session to end, and wait for a while until it has."""

@@ -42,7 +42,7 @@ class SessionRuns:
             reply = await self._gateway.ask(session_id, task)
         else:
             handle = await self._gateway.start_stateless(session_id, task)
-            reply = await self._gateway.await_stateless(session_id, handle, task.id)
+            reply = await self._gateway.await_stateless(session_id, handle, task)
         return await self._complete(session_id, reply, task)
 
     async def resume(self, session_id: str, response: ResumeResponse) -> CompletedRun:

@@ -158,6 +158,8 @@ def _take_refreshed(state: SessionState, refreshed: Refreshed) -> None:
 
 def _take_model_reply(state: SessionState, message: ConversationMessage, now: float) -> None:
     turn, agent = current_turn(state), active_agent(state)
+    if message.sender is None:
+        message = message.model_copy(update={"sender": agent.name})
     turn.step += 1
     turn.usage += message.usage or Usage()
     state.usage += message.usage or Usage()

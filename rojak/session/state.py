@@ -170,7 +170,7 @@ class Reply(BaseModel):
         first: index of the first generated message.
         end: index after the last one.
         messages: what was generated, from ``first`` to ``end``.
-        agent: the agent that spoke last. None in an answer to whoever sent the task: the agent that it named.
+        agent: the agent that spoke last.
         context_variables: as they were then.
         usage: tokens of a failed turn, of which no message tells; those of another turn are its messages'.
         session_usage: tokens of a persistent session.
@@ -180,8 +180,8 @@ class Reply(BaseModel):
         limit: the limit that ended the turn before there was an answer.
     """
 
-    kind: Literal["done", "interrupted", "failed", "cancelled", "continued"]
-    task_id: str
+    kind: Literal["done", "interrupted", "failed", "cancelled", "continued"] = "done"
+    task_id: str = ""
     session_type: SessionType = "persistent"
     base: int = 0
     begin: int = 0
@@ -199,10 +199,43 @@ class Reply(BaseModel):
     limit: LimitReached | None = None
 
     def for_sender_of(self, task: Task) -> Reply:
-        """The reply without the agent where it is the one that the task named: its sender has it."""
-        if self.agent is None or self.agent != task.agent:
-            return self
-        return Reply.model_construct(**{name: getattr(self, name) for name in self.model_fields_set - {"agent"}})
+        """The reply without what whoever has the task knows: `restored` puts it back. Histories hold each reply."""
+        fields = {name: getattr(self, name) for name in self.model_fields_set}
+        del fields["task_id"]
+        if self.kind == "done":
+            fields = {name: value for name, value in fields.items() if name not in ("kind", "session_type")}
+            if self.agent == task.agent:
+                fields.pop("agent", None)
+            if self.first == self.begin + len(task.messages):
+                fields.pop("first", None)
+            if self.end == self.first + len(self.messages):
+                fields.pop("end", None)
+            if self.messages and task.agent is not None:
+                fields["messages"] = [_without_sender(message, task.agent.name) for message in self.messages]
+        return Reply.model_construct(**fields)
+
+    def restored(self, task: Task, session_type: SessionType) -> Reply:
+        """The reply to this task, whole again. One that is whole stays as it is."""
+        fields: dict[str, Any] = {"task_id": task.id}
+        if self.kind == "done":
+            first = self.first if "first" in self.model_fields_set else self.begin + len(task.messages)
+            fields |= {"session_type": session_type, "agent": task.agent, "first": first}
+            fields["end"] = first + len(self.messages)
+        fields |= {name: getattr(self, name) for name in self.model_fields_set}
+        if self.messages and task.agent is not None:
+            fields["messages"] = [_with_sender(message, task.agent.name) for message in self.messages]
+        return Reply.model_construct(**fields)
+
+
+def _without_sender(message: ConversationMessage, name: str) -> ConversationMessage:
+    if message.sender != name:
+        return message
+    kept = message.model_fields_set - {"sender"}
+    return ConversationMessage.model_construct(**{name: getattr(message, name) for name in kept})
+
+
+def _with_sender(message: ConversationMessage, name: str) -> ConversationMessage:
+    return message if message.sender is not None else message.model_copy(update={"sender": name})
 
 
 class SessionState(_Stored):

@@ -63,14 +63,15 @@ def build_window(state: SessionState) -> ContextWindow:
     message is in the history about once, however long the conversation.
     """
     messages = state.transcript
+    limits = {"start": state.base, "end": state.end} if state.base else {"end": state.end}
     if state.transcript_bytes <= INLINE_BYTES:
-        return ContextWindow(start=state.base, end=state.end, messages=[_lean(m) for m in messages])
+        return ContextWindow(**limits, messages=[_lean(m) for m in messages])
     for offset in range(len(messages) - 1, -1, -1):
         message = messages[offset]
         if message.role == "assistant" and message.id is not None:
             new = [_lean(m) for m in messages[offset + 1 :]]
-            return ContextWindow(start=state.base, end=state.end, previous=message.id, messages=new)
-    return ContextWindow(start=state.base, end=state.end)
+            return ContextWindow(**limits, previous=message.id, messages=new)
+    return ContextWindow(**limits)
 
 
 def _lean(message: ConversationMessage) -> ConversationMessage:

@@ -61,11 +61,13 @@ def settle(result: Any, before: dict[str, Any], context: dict[str, Any] | None) 
     try:
         if agent is not None:
             _check_agent(agent)
-        return ToolReturned(
-            output=_cut_output(cast_output(output)),
-            patch=[] if after is None else _patch(before, after),
-            agent=agent,
-        )
+        fields: dict[str, Any] = {"output": _cut_output(cast_output(output))}
+        if after is not None and (patch := _patch(before, after)):
+            fields["patch"] = patch
+        if agent is not None:
+            fields["agent"] = agent
+        # What has its default is left out: the outcome stays in the history.
+        return ToolReturned(**fields)
     except ResultError as error:
         return ToolFailed(error_type="ToolResultError", message=str(error))
 

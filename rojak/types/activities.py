@@ -35,7 +35,7 @@ class ContextWindow(BaseModel):
         messages: the last messages of the window. All of it when there are ``end - start`` of them.
     """
 
-    start: int
+    start: int = 0
     end: int
     previous: str | None = None
     messages: list[ConversationMessage] = []
@@ -122,7 +122,7 @@ class ToolRequest(BaseModel):
     agent_type: str
     agent_name: str
     call_id: str
-    turn: int
+    turn: int = 1
     name: str
     arguments: str
     context_variables: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 from typing import Any, cast
 
@@ -102,6 +103,8 @@ class SessionCalls:
         limits = agent.retry_options
         # What has its default is left out: all of this stays in the history.
         fields: dict[str, Any] = self._context_field()
+        if (turn := current_turn(self._state).number) != 1:
+            fields["turn"] = turn
         if limits != RetryOptions():
             fields["timeout_in_seconds"] = limits.timeout_in_seconds
             fields["raise_errors"] = limits.retry_policy is not None
@@ -109,7 +112,6 @@ class SessionCalls:
             agent_type=agent.type,
             agent_name=agent.name,
             call_id=call.id,
-            turn=current_turn(self._state).number,
             name=call.function.name,
             arguments=call.function.arguments if pending.arguments is None else pending.arguments,
             **fields,
@@ -158,7 +160,7 @@ class SessionCalls:
         if agent is not self._keyed:
             self._keyed = agent
             text = agent.model_dump_json(exclude_unset=True)
-            self._key = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+            self._key = base64.urlsafe_b64encode(hashlib.blake2b(text.encode(), digest_size=9).digest()).decode()
         return self._key
 
 

@@ -48,7 +48,7 @@ class SessionInput(BaseModel):
     """Input of the workflow.
 
     Attributes:
-        type: of the session.
+        type: of the session; what is left out is not in the history.
         task: what a stateless run is to do. A persistent session gets its tasks by updates.
         settings: of a new session.
         state: what a run of the workflow that rolled over left to the next one.
@@ -56,7 +56,7 @@ class SessionInput(BaseModel):
             None means 1,200, or fewer where the server suggests it.
     """
 
-    type: SessionType
+    type: SessionType = "stateless"
     task: Task | None = None
     settings: Settings = Settings()
     state: SessionState | None = None

@@ -17,7 +17,7 @@ from rojak.session.approvals import apply_resume, check_resume, list_approvals
 from rojak.session.core import apply, cancel_session, decide
 from rojak.session.intake import apply_config, check_config, check_task, enqueue_task
 from rojak.session.limits import MAILBOX_BYTES, MAILBOX_REPLIES
-from rojak.session.state import SessionState, Settings, Task
+from rojak.session.state import Reply, SessionState, Settings, Task
 from rojak.session.steps import (
     ApprovalsExpired,
     AwaitApprovals,
@@ -87,6 +87,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.state = SessionState()
         self.now = 1000.0
         self.numbers = iter(range(10**6))
+        self.tasks: dict[str, Task] = {}
         self.open: set[str] = set()
         self.answered: dict[str, str] = {}
         self.begun: list[str] = []
@@ -119,6 +120,7 @@ class SessionMachine(RuleBasedStateMachine):
         if self.refused(lambda: check_task(self.state, task, "persistent")):
             return
         enqueue_task(self.state, task)
+        self.tasks[task.id] = task
         self.open.add(task.id)
 
     @precondition(lambda self: self.open or self.answered)
@@ -246,7 +248,8 @@ class SessionMachine(RuleBasedStateMachine):
         assert isinstance(step, CallTools)
         assert self.state.turn is not None
         assert self.state.agent is not None
-        assert len(step.calls) == 1 or self.state.agent.parallel_tool_calls
+        # None where a human rejected the only one.
+        assert len(step.calls) <= 1 or self.state.agent.parallel_tool_calls
         outcomes = {pending.call.id: data.draw(OUTCOMES) for pending in step.calls}
         last_agent = self.state.turn.next_agent
         for pending in step.calls:
@@ -322,6 +325,9 @@ class SessionMachine(RuleBasedStateMachine):
         assert reply.context_variables == self.context
         answered = bool(reply.messages) and reply.messages[-1].role == "assistant"
         assert (reply.limit is None) == answered
+        for sender_has in (self.tasks[turn.task_id], Task(id=turn.task_id, messages=[], agent=AGENTS[0])):
+            sent = reply.for_sender_of(sender_has).model_dump_json(exclude_unset=True)
+            assert Reply.model_validate_json(sent).restored(sender_has, self.state.type) == reply
         self.before = {}
         self.close(turn.task_id, "done")
 
