@@ -103,6 +103,20 @@ async def roll_overs(rojak: Rojak, model: ModelServer, session_id: str) -> None:
     await rolling.run(id=session_id, resume=ResumeResponse(action="approve", tool_id=request.tool_id))
 
 
+async def answers_that_do_not_fit(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    agent = OpenAIAgent(functions=NAMES, output_schema=schema)
+    model.when(last_user="correct yourself").reply("no", '{"n": "x"}', '{"n": 1}')
+    model.when(last_user="It is no JSON").reply('{"n": "x"}')
+    model.when(last_user="is not of type").reply('{"n": 1}')
+    await rojak.run(id=session_id, type="persistent", task=task("correct yourself", agent=agent))
+    hopeless = agent.model_copy(update={"output_retries": 0})
+    try:
+        await rojak.run(id=session_id, type="persistent", task=task("say hopeless", agent=hopeless))
+    except RunFailedError:
+        return
+
+
 async def runs_that_reach_limits(rojak: Rojak, model: ModelServer, session_id: str) -> None:
     await rojak.run(id=session_id, type="persistent", task=task("call add; add", "say never"), max_tool_calls=1)
     await rojak.run(id=session_id, type="persistent", task=task("call add", "say in time"), run_timeout=60)
@@ -129,6 +143,7 @@ SCENARIOS: list[Scenario] = [
     cancelled_in_a_model_call,
     roll_overs,
     runs_that_reach_limits,
+    answers_that_do_not_fit,
 ]
 
 

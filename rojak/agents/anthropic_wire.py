@@ -10,6 +10,7 @@ from typing import Any
 
 from rojak.agents.base import CompletionRequest
 from rojak.agents.errors import EmptyCompletionError, MalformedResponseError
+from rojak.agents.strict_schemas import ANTHROPIC_KEYWORDS, strict_schema
 from rojak.types.messages import ConversationMessage, FunctionCall, ToolCall, Usage
 
 #: What the API wants to know and nobody said: how long an answer may be, in tokens.
@@ -33,7 +34,14 @@ def render_body(request: CompletionRequest) -> dict[str, Any]:
             choice = {**(choice or {"type": "auto"}), "disable_parallel_tool_use": True}
         if choice is not None:
             body["tool_choice"] = choice
+    if request.output_schema is not None and (schema := enforceable(request.output_schema)) is not None:
+        body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     return body
+
+
+def enforceable(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """The schema as the API takes it; None where it cannot keep a model to it."""
+    return strict_schema(schema, ANTHROPIC_KEYWORDS, allow_recursion=False)
 
 
 def _render_tool(function: dict[str, Any]) -> dict[str, Any]:

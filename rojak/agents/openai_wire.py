@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from typing import Any
 
 from rojak.agents.base import CompletionRequest
 from rojak.agents.errors import EmptyCompletionError, MalformedResponseError
+from rojak.agents.strict_schemas import OPENAI_KEYWORDS, strict_schema
 from rojak.types.messages import ConversationMessage, FunctionCall, ToolCall, Usage
 
 #: Longest id of a tool call that the API takes.
@@ -30,7 +32,17 @@ def render_body(request: CompletionRequest) -> dict[str, Any]:
             body["tool_choice"] = agent.tool_choice
         if not agent.parallel_tool_calls:
             body["parallel_tool_calls"] = False
+    if request.output_schema is not None:
+        body["response_format"] = render_output(request.output_schema)
     return body
+
+
+def render_output(schema: dict[str, Any]) -> dict[str, Any]:
+    """The form of the answer; strict where the schema can be."""
+    strict = strict_schema(schema, OPENAI_KEYWORDS, require_all=True)
+    name = re.sub(r"[^a-zA-Z0-9_-]", "_", str(schema.get("title") or "answer"))[:64]
+    described = {"name": name, "schema": strict or schema, "strict": strict is not None}
+    return {"type": "json_schema", "json_schema": described}
 
 
 def render_message(message: ConversationMessage) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from rojak.session.approvals import expire_approvals, hold_for_approval, post_ap
 from rojak.session.budget import admit_calls, deadline_of, end_for_time, find_limit
 from rojak.session.limits import CONTEXT_BYTES, TURN_TRANSCRIPT_BYTES, size_of
 from rojak.session.mailbox import post_reply
+from rojak.session.misfits import correction, describe_misfit
 from rojak.session.patches import apply_patch
 from rojak.session.routing import find_route, offered_names
 from rojak.session.state import CallOutcome, HandOff, PendingCall, Reply, SessionState, ToolRejected, Turn
@@ -35,7 +36,7 @@ from rojak.session.steps import (
     TurnFinished,
 )
 from rojak.session.transcript import append_message, rewind, trim
-from rojak.types.activities import Refreshed, ToolFailed
+from rojak.types.activities import OutputProblem, Refreshed, ToolFailed
 from rojak.types.agent import Agent
 from rojak.types.messages import ConversationMessage, ToolCall, Usage
 
@@ -65,10 +66,12 @@ def apply(state: SessionState, outcome: Outcome) -> None:
         case Retrieved(text):
             turn = current_turn(state)
             turn.retrieval, turn.retrieved = "done", text
-        case ModelReplied(message, now, refreshed):
+        case ModelReplied(message, now, refreshed, problem):
             if refreshed is not None:
                 _take_refreshed(state, refreshed)
             _take_model_reply(state, message, now)
+            if problem is not None and state.turn is not None:
+                _take_problem(state, problem)
         case ToolsAnswered(outcomes):
             _take_outcomes(state, outcomes)
         case ApprovalsExpired(now):
@@ -178,6 +181,17 @@ def _take_model_reply(state: SessionState, message: ConversationMessage, now: fl
         post_approvals(state)
     else:
         _settle_calls(state)
+
+
+def _take_problem(state: SessionState, problem: OutputProblem) -> None:
+    """Tell the model what does not fit in its answer, or give up."""
+    turn, agent = current_turn(state), active_agent(state)
+    turn.misfits += 1
+    if turn.misfits > agent.output_retries:
+        reason = describe_misfit(agent.name, problem, turn.misfits)
+        _fail_turn(state, "OutputValidationError", reason)
+        return
+    append_message(state, ConversationMessage(role="user", content=correction(problem)))
 
 
 def _pend(state: SessionState, agent: Agent, call: ToolCall, now: float) -> PendingCall:

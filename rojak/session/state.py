@@ -133,6 +133,7 @@ class Turn(_Stored):
         deadline: when they are over, in seconds since the epoch.
         tool_calls: tool calls that the limits let through.
         limit: the limit that ends the turn, once one does.
+        misfits: answers that did not fit the agent's schema.
     """
 
     task_id: str
@@ -156,6 +157,7 @@ class Turn(_Stored):
     deadline: float | None = None
     tool_calls: int = 0
     limit: LimitReached | None = None
+    misfits: int = 0
 
 
 class Reply(BaseModel):
@@ -235,7 +237,10 @@ def _without_sender(message: ConversationMessage, name: str) -> ConversationMess
 
 
 def _with_sender(message: ConversationMessage, name: str) -> ConversationMessage:
-    return message if message.sender is not None else message.model_copy(update={"sender": name})
+    # What a user says in a turn is the session's correction of an answer, and nobody's.
+    return (
+        message if message.sender is not None or message.role == "user" else message.model_copy(update={"sender": name})
+    )
 
 
 class SessionState(_Stored):

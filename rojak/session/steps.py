@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rojak.session.state import CallOutcome, PendingCall
-from rojak.types.activities import Refreshed
+from rojak.types.activities import OutputProblem, Refreshed
 from rojak.types.messages import ConversationMessage
 
 
@@ -74,6 +74,7 @@ class ModelReplied:
     message: ConversationMessage
     now: float
     refreshed: Refreshed | None = None
+    problem: OutputProblem | None = None
 
 
 @dataclass(frozen=True)

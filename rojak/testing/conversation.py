@@ -61,6 +61,17 @@ class Conversation:
         return next((message.text for message in reversed(self.messages) if message.role == role), None)
 
     @property
+    def output_schema(self) -> dict[str, Any] | None:
+        """The JSON schema that the provider was to keep the answer to; None if it was not asked to."""
+        if self.provider == "openai":
+            form = self.body.get("response_format") or {}
+            schema = (form.get("json_schema") or {}).get("schema")
+        else:
+            form = (self.body.get("output_config") or {}).get("format") or {}
+            schema = form.get("schema")
+        return schema if form.get("type") == "json_schema" else None
+
+    @property
     def tool_results(self) -> list[str]:
         """What the tools said since the user spoke last."""
         results: list[str] = []

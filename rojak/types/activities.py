@@ -91,14 +91,29 @@ class Refreshed(BaseModel):
     catalog: ToolCatalog | None = None
 
 
+class OutputProblem(BaseModel):
+    """Why an answer does not fit its agent's schema.
+
+    Attributes:
+        field: where, by names that the schema has; empty for the answer as a whole.
+        rule: the keyword of the schema that it breaks, or ``"json"`` for what is no JSON.
+        message: for the model.
+    """
+
+    field: str = ""
+    rule: str
+    message: str
+
+
 class ModelReply(ConversationMessage):
-    """Output of the model activity: the message, and what the session has to know to judge its tool calls."""
+    """Output of the model activity: the message, and what the session has to know to judge it."""
 
     refreshed: Refreshed | None = None
+    problem: OutputProblem | None = None
 
     def message(self) -> ConversationMessage:
         """The message alone, as a conversation keeps it."""
-        kept = self.model_fields_set - {"refreshed"}
+        kept = self.model_fields_set - {"refreshed", "problem"}
         return ConversationMessage.model_construct(**{name: getattr(self, name) for name in kept})
 
 

@@ -63,5 +63,12 @@ class RunFailedError(RojakError):
         self.task_id = task_id
 
 
+class OutputValidationError(RunFailedError):
+    """The answer does not fit the agent's ``output_type``, however often the model was told.
+
+    ``reason`` names the field and the rule that it breaks, and quotes nothing of the answer.
+    """
+
+
 class RunCancelledError(RojakError):
     """The session was cancelled before the task was answered."""

@@ -149,6 +149,8 @@ class OrchestratorResponse(BaseModel):
         usage: tokens of this task's model calls.
         session_usage: tokens of all the session's model calls so far.
         limit: the limit that ended the run early; None where the model came to an answer.
+        output: the answer of an agent that has an ``output_type``: an object of it where this process knows the
+            type, plain JSON data elsewhere. None where there is no such answer.
     """
 
     messages: list[ConversationMessage]
@@ -157,6 +159,7 @@ class OrchestratorResponse(BaseModel):
     usage: Usage = Usage()
     session_usage: Usage = Usage()
     limit: LimitReached | None = None
+    output: Any = None
 
 
 class UpdateConfigParams(BaseModel):

@@ -75,7 +75,9 @@ class SessionCalls:
             failure = _describe(error)
             return TurnFailed(error_type=failure.error_type, reason=failure.message)
         self._sent_keys.add(key)
-        return ModelReplied(message=reply.message(), now=workflow.time(), refreshed=reply.refreshed)
+        return ModelReplied(
+            message=reply.message(), now=workflow.time(), refreshed=reply.refreshed, problem=reply.problem
+        )
 
     async def call_tools(self, calls: list[PendingCall]) -> ToolsAnswered:
         """Make the calls at the same time."""
