@@ -120,9 +120,8 @@ class ModelActivity:
                 wants_retry = agent.retry_options.retry_policy is not None
                 failure = ProviderFailure(error_type=type(error).__name__, message=str(error), retryable=wants_retry)
                 raise _failed(failure) from None
-        if request.retrieved:
-            text = f"{text}\n\nRetrieved context:\n{request.retrieved}"
-        return text
+        retrieved = (await _fetch_frame()).retrieved if request.fetch_retrieved else request.retrieved
+        return f"{text}\n\nRetrieved context:\n{retrieved}" if retrieved else text
 
     def _open_sink(self, request: ModelRequest, heartbeat: Heartbeat) -> Callable[[str], None] | None:
         if request.stream is None:

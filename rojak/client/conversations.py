@@ -112,4 +112,5 @@ def make_response(reply: Reply, messages: list[ConversationMessage], output_type
         session_usage=reply.session_usage if reply.session_type == "persistent" else usage,
         limit=reply.limit,
         output=read_output(reply, output_type),
+        retrievals=reply.retrievals,
     )

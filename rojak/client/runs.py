@@ -83,13 +83,13 @@ class SessionRuns:
                 if last is not None:
                     for event in deriver.start(last.agent_name, last.turn, last.first):
                         yield event
-                    for event in deriver.take_messages(last.start, last.messages, last.handoffs):
+                    for event in deriver.take_messages(last.start, last.messages, last.handoffs, last.retrievals):
                         yield event
                 yield WaitingForApproval(requests=reply.interrupts)
             else:
                 for event in deriver.start(reply.agent.name if reply.agent else None, 0, reply.first):
                     yield event
-                for event in deriver.take_messages(reply.first, reply.messages, reply.handoffs):
+                for event in deriver.take_messages(reply.first, reply.messages, reply.handoffs, reply.retrievals):
                     yield event
                 yield Done(task_id=reply.task_id, result=response.result)
         finally:

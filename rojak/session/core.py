@@ -14,6 +14,7 @@ from rojak.session.limits import CONTEXT_BYTES, TURN_TRANSCRIPT_BYTES, size_of
 from rojak.session.mailbox import post_reply
 from rojak.session.misfits import correction, describe_misfit
 from rojak.session.patches import apply_patch
+from rojak.session.retrieval import retrieval_query, take_retrieved
 from rojak.session.routing import find_route, offered_names
 from rojak.session.state import CallOutcome, HandOff, PendingCall, Reply, SessionState, ToolRejected, Turn
 from rojak.session.steps import (
@@ -54,7 +55,7 @@ def decide(state: SessionState) -> Step:
     if _is_answered(state, turn) or find_limit(state, turn) is not None:
         return FinishTurn()
     if turn.retrieval == "wanted":
-        return Retrieve(query=_retrieval_query(state))
+        return Retrieve(query=retrieval_query(state))
     return CallModel()
 
 
@@ -63,9 +64,8 @@ def apply(state: SessionState, outcome: Outcome) -> None:
     match outcome:
         case TurnBegun(now):
             _begin_turn(state, now)
-        case Retrieved(text):
-            turn = current_turn(state)
-            turn.retrieval, turn.retrieved = "done", text
+        case Retrieved(result):
+            take_retrieved(state, current_turn(state), active_agent(state), result)
         case ModelReplied(message, now, refreshed, problem):
             if refreshed is not None:
                 _take_refreshed(state, refreshed)
@@ -147,11 +147,6 @@ def _begin_turn(state: SessionState, now: float) -> None:
     if state.agent is None:
         # It was sent while a turn was in progress whose failure took the agent away again.
         _fail_turn(state, "ConfigurationError", "the session has no agent yet: TaskParams(agent=...)")
-
-
-def _retrieval_query(state: SessionState) -> str:
-    """What the retriever is asked: what the user said last."""
-    return next((m.text for m in reversed(state.transcript) if m.role == "user"), "")
 
 
 def _take_refreshed(state: SessionState, refreshed: Refreshed) -> None:
@@ -325,6 +320,7 @@ def _finish_turn(state: SessionState) -> None:
         # The turn's own tokens are those of its messages.
         "session_usage": state.usage if state.type == "persistent" else Usage(),
         "handoffs": turn.handoffs,
+        "retrievals": turn.retrievals,
         "limit": None if _is_answered(state, turn) else find_limit(state, turn),
     }
     # Replies are in the history, one for each turn: what has its default is left out.

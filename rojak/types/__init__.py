@@ -4,13 +4,14 @@ from rojak.types.agent import Agent, AgentExecuteFnResult, AgentInstructionOptio
 from rojak.types.agent_tool import AgentTool
 from rojak.types.mcp import MCPServerConfig
 from rojak.types.messages import ConversationMessage, FunctionCall, ToolCall, Usage
-from rojak.types.retriever import Retriever
+from rojak.types.retriever import Passage, Retriever, RetrieverTool
 from rojak.types.retry import RetryOptions, RetryPolicy
 from rojak.types.session import (
     LimitReached,
     OrchestratorResponse,
     ResumeRequest,
     ResumeResponse,
+    Retrieval,
     SessionConfig,
     TaskParams,
     UpdateConfigParams,
@@ -27,9 +28,12 @@ __all__ = [
     "LimitReached",
     "MCPServerConfig",
     "OrchestratorResponse",
+    "Passage",
     "ResumeRequest",
     "ResumeResponse",
+    "Retrieval",
     "Retriever",
+    "RetrieverTool",
     "RetryOptions",
     "RetryPolicy",
     "SessionConfig",

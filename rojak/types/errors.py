@@ -47,6 +47,10 @@ class ToolCallNotPendingError(RojakError, LookupError):
     """A resume names a tool call that waits for no approval: unknown, or already resolved. Nothing was changed."""
 
 
+class RetrievalError(RojakError):
+    """A retriever's store could not be asked this time. The message may be logged: it quotes no text of anybody's."""
+
+
 class RunFailedError(RojakError):
     """The turn failed; the session is as it was before the turn and stays usable.
 

@@ -138,6 +138,26 @@ class LimitReached(BaseModel):
     used: float
 
 
+class Retrieval(BaseModel):
+    """An agent's retriever was asked, for the instructions of this turn.
+
+    Attributes:
+        index: of the message that was generated next.
+        agent_name: whose retriever.
+        retriever: its type, and its name if it has one: ``"qdrant"``, ``"qdrant/handbook"``.
+        sources: where what was found comes from, each once; empty when nothing was found, or the store failed.
+        error_type: for a failure, the name of the cause. The turn went on without the knowledge.
+        reason: for a failure, what can be done about it.
+    """
+
+    index: int
+    agent_name: str
+    retriever: str
+    sources: list[str] = []
+    error_type: str | None = None
+    reason: str | None = None
+
+
 class OrchestratorResponse(BaseModel):
     """What came of a task.
 
@@ -151,6 +171,7 @@ class OrchestratorResponse(BaseModel):
         limit: the limit that ended the run early; None where the model came to an answer.
         output: the answer of an agent that has an ``output_type``: an object of it where this process knows the
             type, plain JSON data elsewhere. None where there is no such answer.
+        retrievals: what the agents' retrievers found, or that they failed.
     """
 
     messages: list[ConversationMessage]
@@ -160,6 +181,7 @@ class OrchestratorResponse(BaseModel):
     session_usage: Usage = Usage()
     limit: LimitReached | None = None
     output: Any = None
+    retrievals: list[Retrieval] = []
 
 
 class UpdateConfigParams(BaseModel):

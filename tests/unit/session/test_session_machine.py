@@ -37,7 +37,7 @@ from rojak.session.steps import (
 )
 from rojak.session.transcript import build_window
 from rojak.types import Agent, ConversationMessage, FunctionCall, Interrupt, ResumeResponse, Retriever, ToolCall, Usage
-from rojak.types.activities import OutputProblem, PatchOperation, ToolFailed, ToolReturned
+from rojak.types.activities import OutputProblem, PatchOperation, RetrieveResult, ToolFailed, ToolReturned
 from rojak.types.errors import RojakError
 
 
@@ -218,7 +218,7 @@ class SessionMachine(RuleBasedStateMachine):
     @precondition(lambda self: isinstance(decide(self.state), Retrieve))
     @rule(text=st.sampled_from([None, "known"]))
     def retrieve(self, text: str | None) -> None:
-        apply(self.state, Retrieved(text))
+        apply(self.state, Retrieved(RetrieveResult(text=text)))
 
     @precondition(lambda self: isinstance(decide(self.state), CallModel))
     @rule(names=st.lists(st.sampled_from([*NAMES, "missing"]), max_size=3), fits=st.booleans())
