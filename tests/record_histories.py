@@ -18,9 +18,10 @@ from temporalio.client import Client
 from rojak import ResumeResponse, Rojak
 from rojak.agents import Interrupt, OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
 from rojak.dev import TemporalServer
-from rojak.testing import ModelServer
+from rojak.testing import ModelServer, call
 from rojak.types import ResumeRequest, UpdateConfigParams
 from rojak.types.errors import RunCancelledError, RunFailedError
+from tests.integration.retrievers.shelf import ShelfActivities, ShelfRetriever
 from tests.integration.session.conftest import task
 from tests.integration.session.script import follow_script
 from tests.integration.session.team import FUNCTIONS, NAMES, agent_a
@@ -130,6 +131,15 @@ async def runs_that_reach_limits(rojak: Rojak, model: ModelServer, session_id: s
     gate.release()
 
 
+async def retrievals(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    shelf = ShelfRetriever()
+    agent = OpenAIAgent(retriever=shelf, tools=[shelf.as_tool(name="look_up", description="Looks something up.")])
+    calls = [call("look_up", query="this"), call("look_up", query="fail"), call("look_up", raw="{}")]
+    model.when(last_user="look up").reply(tool_calls=calls).times(1)
+    for said in ("say found", "say fail", "say nothing", "look up\nsay done", "say " + "long " * 1000):
+        await rojak.run(id=session_id, type="persistent", task=task(said, agent=agent))
+
+
 SCENARIOS: list[Scenario] = [
     stateless_run_with_a_tool,
     hand_off_and_parallel_tools,
@@ -144,6 +154,7 @@ SCENARIOS: list[Scenario] = [
     roll_overs,
     runs_that_reach_limits,
     answers_that_do_not_fit,
+    retrievals,
 ]
 
 
@@ -160,7 +171,7 @@ async def main(names: list[str]) -> None:
         model.otherwise().reply(follow_script)
         rojak = Rojak(await Client.connect(server.address), "histories")
         options = OpenAIAgentOptions(api_key="test", base_url=model.base_url, all_functions=FUNCTIONS)
-        async with rojak.create_worker([OpenAIAgentActivities(options)]):
+        async with rojak.create_worker([OpenAIAgentActivities(options), ShelfActivities()]):
             for scenario in SCENARIOS:
                 name = scenario.__name__
                 if (names and name not in names) or (not names and list(FOLDER.glob(f"{name}*"))):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 from temporalio.client import Client
 from temporalio.runtime import BufferedMetricUpdate, MetricBuffer, Runtime, TelemetryConfig
@@ -11,31 +9,10 @@ from temporalio.runtime import BufferedMetricUpdate, MetricBuffer, Runtime, Tele
 from rojak import OrchestratorResponse, Rojak, TaskParams
 from rojak.agents import Interrupt, OpenAIAgent
 from rojak.client import Done, RetrievalFailed, Retrieved, Started, TextDelta, WaitingForApproval
-from rojak.retrievers import Passage, Retriever, RetrieverActivities
 from rojak.testing import ModelServer, Reply, call
 from rojak.types import ResumeResponse
 from tests.integration.retrievers.knowledge import provider
-
-
-class ShelfRetriever(Retriever):
-    type: str = "shelf"
-    shelf: str = "A"
-
-
-class ShelfActivities(RetrieverActivities):
-    """Knows what the query says, or fails."""
-
-    retriever_type = "shelf"
-
-    async def retrieve(self, query: str, retriever: Retriever) -> Sequence[Passage] | str:
-        assert isinstance(retriever, ShelfRetriever)
-        if "fail" in query:
-            raise LookupError(f"I quote: {query}")
-        if "nothing" in query:
-            return []
-        if "text" in query:
-            return "plain text"
-        return [Passage(query, f"shelf {retriever.shelf}"), Passage("more", f"shelf {retriever.shelf}")]
+from tests.integration.retrievers.shelf import ShelfActivities, ShelfRetriever
 
 
 def task(said: str, **fields: object) -> TaskParams:
