@@ -15,18 +15,21 @@ if TYPE_CHECKING:
     from rojak.client import Rojak, RunResponse
     from rojak.types import (
         AgentTool,
+        ImagePart,
         Interrupt,
         LimitReached,
         OrchestratorResponse,
         ResumeRequest,
         ResumeResponse,
         TaskParams,
+        TextPart,
         UpdateConfigParams,
     )
     from rojak.worker import RojakPlugin, RojakWorker
 
 __all__ = [
     "AgentTool",
+    "ImagePart",
     "Interrupt",
     "LimitReached",
     "OrchestratorResponse",
@@ -39,6 +42,7 @@ __all__ = [
     "ScheduleIntervalSpec",
     "ScheduleSpec",
     "TaskParams",
+    "TextPart",
     "UpdateConfigParams",
 ]
 
@@ -46,6 +50,7 @@ __all__ = [
 #: the command line above all, need not load Temporal's client first, which takes a second.
 _HOMES = {
     "AgentTool": "rojak.types",
+    "ImagePart": "rojak.types",
     "Interrupt": "rojak.types",
     "LimitReached": "rojak.types",
     "OrchestratorResponse": "rojak.types",
@@ -58,6 +63,7 @@ _HOMES = {
     "ScheduleIntervalSpec": "temporalio.client",
     "ScheduleSpec": "temporalio.client",
     "TaskParams": "rojak.types",
+    "TextPart": "rojak.types",
     "UpdateConfigParams": "rojak.types",
 }
 

@@ -2,6 +2,7 @@
 
 from rojak.types.agent import Agent, AgentExecuteFnResult, AgentInstructionOptions, Interrupt
 from rojak.types.agent_tool import AgentTool
+from rojak.types.content import ImagePart, TextPart
 from rojak.types.mcp import MCPServerConfig
 from rojak.types.messages import ConversationMessage, FunctionCall, ToolCall, Usage
 from rojak.types.retriever import Passage, Retriever, RetrieverTool
@@ -24,6 +25,7 @@ __all__ = [
     "AgentTool",
     "ConversationMessage",
     "FunctionCall",
+    "ImagePart",
     "Interrupt",
     "LimitReached",
     "MCPServerConfig",
@@ -38,6 +40,7 @@ __all__ = [
     "RetryPolicy",
     "SessionConfig",
     "TaskParams",
+    "TextPart",
     "ToolCall",
     "UpdateConfigParams",
     "Usage",

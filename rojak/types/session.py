@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rojak.types.agent import Agent, AnyAgent
+from rojak.types.content import check_content
 from rojak.types.messages import ConversationMessage, Usage
 
 SessionType = Literal["persistent", "stateless"]
@@ -17,12 +18,14 @@ def check_messages(value: Any) -> Any:
     """Name the message that cannot be one, and what it lacks.
 
     Raises:
-        ValueError: a message is neither a dictionary nor a ConversationMessage, or has no role.
+        ValueError: a message is neither a dictionary nor a ConversationMessage, has no role, or shows what is
+            neither text nor an image that a session can carry.
     """
     if not isinstance(value, list | tuple):
         raise ValueError("messages must be a list of messages, for instance [{'role': 'user', 'content': 'Hi'}]")
     for index, message in enumerate(value):
         if isinstance(message, ConversationMessage):
+            _check_content(index, message.content)
             continue
         if not isinstance(message, dict):
             raise ValueError(
@@ -32,7 +35,15 @@ def check_messages(value: Any) -> Any:
             raise ValueError(
                 f"message {index} has no 'role'; add one of 'user', 'assistant', 'system', 'developer', 'tool'"
             )
+        _check_content(index, message.get("content"))
     return list(value)
+
+
+def _check_content(index: int, content: Any) -> None:
+    try:
+        check_content(content)
+    except ValueError as error:
+        raise ValueError(f"message {index}, {error}") from None
 
 
 class TaskParams(BaseModel):
