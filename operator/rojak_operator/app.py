@@ -1,0 +1,235 @@
+"""Puts the operator together: health first, then the Lease, then watches and workers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from importlib import metadata
+
+from rojak_operator.applier import Applier
+from rojak_operator.audit import Audit
+from rojak_operator.handlers.context import Context
+from rojak_operator.handlers.workers import reconcile_agent, reconcile_pool
+from rojak_operator.health import HealthServer
+from rojak_operator.kube import ApiError, Kube
+from rojak_operator.leader import Leadership
+from rojak_operator.metrics import Metrics, count_conditions
+from rojak_operator.reporter import Reporter
+from rojak_operator.resources import KEDA, MANIFESTS, OWNED, REFERENCED, SCALED_OBJECT, Key, Resource
+from rojak_operator.settings import OperatorSettings, describe
+from rojak_operator.store import Store
+from rojak_operator.watches import Watches
+from rojak_operator.workqueue import Done, Runner
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a key may wait while workers are free to take it, before the operator counts as stuck.
+STUCK_AFTER = 600.0
+#: Seconds between questions whether the custom resource definitions are there.
+_CRD_INTERVAL = 5.0
+
+Reconcile = Callable[[Context, Key], Awaitable[Done]]
+
+RECONCILERS: dict[str, Reconcile] = {
+    "Agent": reconcile_agent,
+    "WorkerPool": reconcile_pool,
+}
+
+
+class Operator:
+    """One replica of the operator; `run` returns when ``stop`` is set or the Lease is lost."""
+
+    def __init__(self, settings: OperatorSettings) -> None:
+        self.settings = settings
+        self.metrics = Metrics(metadata.version("rojak"))
+        self.store = Store()
+        self.stop = asyncio.Event()
+        self.port = settings.port
+        self._audit: Audit | None = None
+        self._runner: Runner | None = None
+        self._started = False
+
+    async def run(self) -> bool:
+        """Run; whether it ended because it was asked to."""
+        logger.info("the operator starts", extra=describe(self.settings))
+        async with (
+            await Kube.connect(requests_per_second=self.settings.requests_per_second) as kube,
+            HealthServer(
+                self.metrics,
+                problems=self._problems,
+                is_ready=lambda: self._started,
+                before_metrics=self._count,
+                port=self.settings.port,
+            ) as health,
+        ):
+            self.port = health.port
+            logger.info("health and metrics are served", extra={"port": health.port})
+            if not await self._until_stopped(self._wait_for_definitions(kube)):
+                return True
+            # Waiting for the lease is all that a second replica has to do.
+            self._started = True
+            if not self.settings.leader_election:
+                return await self._lead(kube)
+            leadership = Leadership(
+                kube,
+                namespace=self.settings.namespace,
+                name=self.settings.lease_name,
+                identity=self.settings.identity,
+                seconds=self.settings.lease_seconds,
+            )
+            if not await self._until_stopped(leadership.acquire()):
+                return True
+            return await self._lead(kube, leadership)
+
+    async def _lead(self, kube: Kube, leadership: Leadership | None = None) -> bool:
+        self.metrics.leader.set(1)
+        ours = asyncio.create_task(self._work(kube))
+        held = asyncio.create_task(leadership.hold() if leadership else asyncio.Event().wait())
+        stopped = asyncio.create_task(self.stop.wait())
+        try:
+            done, _ = await asyncio.wait({ours, held, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if ours in done and not self.stop.is_set():
+                ours.result()  # raises what ended it
+            return stopped in done
+        finally:
+            self.metrics.leader.set(0)
+            self.stop.set()
+            for task in (stopped, held):
+                task.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(20):
+                    await asyncio.gather(ours, held, stopped, return_exceptions=True)
+            # A lease that was lost is not ours to release.
+            if leadership is not None and held.cancelled():
+                await leadership.release()
+
+    async def _work(self, kube: Kube) -> None:
+        has_keda = await kube.serves(SCALED_OBJECT)
+        resources = _resources(has_keda=has_keda)
+        applier = Applier(kube, self.store, self.metrics)
+        self._runner = runner = Runner(
+            lambda key: RECONCILERS[key.kind](context, key), workers=self.settings.workers, observer=self.metrics
+        )
+        context = Context(
+            settings=self.settings,
+            kube=kube,
+            store=self.store,
+            applier=applier,
+            reporter=Reporter(kube),
+            wake=lambda key, delay: self._wake(runner, key, delay),
+            has_keda=has_keda,
+        )
+        watches = Watches(
+            resources,
+            store=self.store,
+            wake=context.wake,
+            heard=lambda name: self.metrics.heard(name, time.time()),
+            namespaces=self.settings.watch_namespaces,
+        )
+        self._audit = Audit(
+            kube,
+            self.store,
+            self.metrics,
+            forget=watches.forget,
+            interval=self.settings.audit,
+            namespaces=self.settings.watch_namespaces,
+        )
+        tasks = [
+            asyncio.create_task(runner.run()),
+            asyncio.create_task(watches.run(self.stop)),
+            asyncio.create_task(self._audit.run(resources)),
+            asyncio.create_task(self._watch_for_keda(kube, has_keda)),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            self.stop.set()
+            # kopf ends by itself once `stop` is set; what a worker has begun is finished by whoever comes next.
+            tasks[0].cancel()
+            tasks[2].cancel()
+            tasks[3].cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    @staticmethod
+    def _wake(runner: Runner, key: Key, delay: float) -> None:
+        if key.kind not in RECONCILERS:
+            return
+        if delay:
+            runner.add_after(key, delay)
+        else:
+            runner.add(key)
+
+    async def _watch_for_keda(self, kube: Kube, had_keda: bool) -> None:
+        """End, so that the operator starts anew, when KEDA comes or goes: its kinds are then watched, or not."""
+        while True:
+            await asyncio.sleep(self.settings.resync)
+            with contextlib.suppress(ApiError):
+                if await kube.serves(SCALED_OBJECT) != had_keda:
+                    logger.warning("KEDA was installed or removed: the operator starts anew")
+                    return
+
+    async def _wait_for_definitions(self, kube: Kube) -> None:
+        told = ""
+        while True:
+            try:
+                missing = [r.plural for r in MANIFESTS if not await kube.serves(r)]
+                problem = f"these custom resource definitions are missing: {', '.join(missing)}" if missing else ""
+            except ApiError as error:
+                problem = str(error)
+            if not problem:
+                return
+            if problem != told:
+                logger.warning("the operator waits: %s", problem)
+                told = problem
+            await asyncio.sleep(_CRD_INTERVAL)
+
+    async def _until_stopped(self, waiting: Awaitable[None]) -> bool:
+        """Whether it ended before the operator was asked to stop."""
+        task = asyncio.ensure_future(waiting)
+        stopped = asyncio.create_task(self.stop.wait())
+        try:
+            done, _ = await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if task in done:
+                task.result()
+            return task in done
+        finally:
+            for waiter in (task, stopped):
+                waiter.cancel()
+            await asyncio.gather(task, stopped, return_exceptions=True)
+
+    def _problems(self) -> list[str]:
+        problems = self._audit.problems() if self._audit else []
+        if self._runner is not None and self._runner.oldest() > STUCK_AFTER:
+            problems.append("objects wait too long to be reconciled")
+        return problems
+
+    def _count(self) -> None:
+        if self._runner is not None:
+            self.metrics.queue_depth.set(len(self._runner.queue))
+        statuses = [
+            (resource.kind, (self.store.read(key) or {}).get("status", {}).get("conditions") or [])
+            for resource in MANIFESTS
+            for key in self.store.keys(resource.kind)
+        ]
+        self.metrics.conditions(count_conditions(statuses))
+
+
+def _resources(*, has_keda: bool) -> list[Resource]:
+    return list(dict.fromkeys([*MANIFESTS, *REFERENCED, *OWNED, *(KEDA if has_keda else ())]))
+
+
+async def run(settings: OperatorSettings) -> int:
+    """Run the operator until SIGTERM or SIGINT; its exit code."""
+    operator = Operator(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, operator.stop.set)
+    asked = await operator.run()
+    # Whoever lost the lease must not go on by mistake: a new process begins with nothing.
+    return 0 if asked else 1

@@ -1,0 +1,34 @@
+"""Which objects have to be looked at when one changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rojak_operator.resources import MANIFESTS, Key
+from rojak_operator.store import Store
+
+_MANIFEST_KINDS = {resource.kind for resource in MANIFESTS}
+
+
+def keys_to_wake(changed: Key, store: Store) -> Iterable[Key]:
+    """The manifests that look different when ``changed`` changes, comes or goes: each once."""
+    woken: dict[Key, None] = {}
+    if changed.kind in _MANIFEST_KINDS:
+        woken[changed] = None
+    stored = store.get(changed)
+    if stored is not None and stored.owner is not None:
+        woken[stored.owner] = None
+    for referrer in store.referrers(changed):
+        woken[referrer] = None
+    for key in list(woken):
+        woken |= dict.fromkeys(_further(key, store))
+    return list(woken)
+
+
+def _further(key: Key, store: Store) -> list[Key]:
+    """An Agent is part of its pool's configuration, and shows how its pool is; MCP servers reach it through both."""
+    if key.kind == "Agent":
+        return [target for target in store.targets(key) if target.kind == "WorkerPool"]
+    if key.kind == "WorkerPool":
+        return [referrer for referrer in store.referrers(key) if referrer.kind == "Agent"]
+    return []

@@ -1,0 +1,99 @@
+"""Names, labels, owners and hashes of what we make."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rojak.manifests import Resource
+from rojak_operator.resources import MANAGED_BY, MANAGED_BY_LABEL
+
+#: On every object that we apply: hash of what it should be, so that a change of ours is told from one by others.
+DESIRED_HASH: Final = "rojak.dev/desired-hash"
+#: On a pod template: hash of the configuration that its pods read when they start.
+CONFIG_HASH: Final = "rojak.dev/config-hash"
+#: On a pod template: hash of the Secrets and ConfigMaps that its pods refer to.
+REFERENCES_HASH: Final = "rojak.dev/references-hash"
+#: On a worker's ConfigMap: which generation of which Agent it holds.
+AGENT_GENERATIONS: Final = "rojak.dev/agent-generations"
+#: A Schedule's annotation: a new value runs it once, now.
+TRIGGER: Final = "rojak.dev/trigger"
+#: A Schedule's annotation: ``<from>/<to>``; a new value makes up for the runs of that time.
+BACKFILL: Final = "rojak.dev/backfill"
+FINALIZER: Final = "rojak.dev/cleanup"
+
+#: What is put after an owner's name, so that an Agent, a WorkerPool and an MCPServer of one name get on.
+_SUFFIXES: Final = {"Agent": "agent", "WorkerPool": "pool", "MCPServer": "mcp"}
+_LABEL_OF: Final = {
+    "Agent": "rojak.dev/agent",
+    "WorkerPool": "rojak.dev/worker-pool",
+    "MCPServer": "rojak.dev/mcp-server",
+}
+
+
+def object_name(kind: str, name: str) -> str:
+    """The name of what we make for an object of ours, at most 63 characters: it becomes a label and a host name."""
+    whole = f"{name}-{_SUFFIXES[kind]}"
+    if len(whole) <= 63:
+        return whole
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
+    return f"{name[: 63 - len(_SUFFIXES[kind]) - 10]}-{digest}-{_SUFFIXES[kind]}"
+
+
+def selector_of(kind: str, name: str) -> dict[str, str]:
+    """The labels by which a Deployment finds its pods. They can never change: keep them few."""
+    return {_LABEL_OF[kind]: name}
+
+
+def labels_of(kind: str, name: str) -> dict[str, str]:
+    """The labels of what we make."""
+    return {
+        **selector_of(kind, name),
+        "app.kubernetes.io/name": "rojak-mcp-server" if kind == "MCPServer" else "rojak-worker",
+        "app.kubernetes.io/instance": object_name(kind, name),
+        MANAGED_BY_LABEL: MANAGED_BY,
+    }
+
+
+def metadata_of(owner: Resource, kind: str, name: str | None = None) -> dict[str, Any]:
+    """Metadata of an object that belongs to ``owner`` and goes with it."""
+    return {
+        "name": name or object_name(kind, owner.name),
+        "namespace": owner.namespace,
+        "labels": labels_of(kind, owner.name),
+        "ownerReferences": [
+            {
+                "apiVersion": "rojak.dev/v1alpha1",
+                "kind": kind,
+                "name": owner.name,
+                "uid": owner.metadata.uid,
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ],
+    }
+
+
+def with_hash(obj: dict[str, Any]) -> dict[str, Any]:
+    """The object with an annotation that tells this version of it from others. Replicas do not count."""
+    spec = obj.get("spec")
+    counted = obj | {"spec": {k: v for k, v in spec.items() if k != "replicas"}} if isinstance(spec, dict) else obj
+    metadata = obj["metadata"]
+    annotations = {**metadata.get("annotations", {}), DESIRED_HASH: hash_of(counted)}
+    return obj | {"metadata": metadata | {"annotations": annotations}}
+
+
+def hash_of(data: Any, length: int = 16) -> str:
+    """A short hash of plain data."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def controller_of(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The owner reference of the controller; empty if there is none."""
+    for reference in obj["metadata"].get("ownerReferences") or []:
+        if reference.get("controller"):
+            return reference  # type: ignore[no-any-return]
+    return {}

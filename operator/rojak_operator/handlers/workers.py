@@ -1,0 +1,224 @@
+"""Agents and WorkerPools: what runs them, and how they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rojak.manifests import Agent, WorkerPool, WorkerSpec, task_queue_of
+from rojak_operator.applier import Applied
+from rojak_operator.desired.conditions import Finding, accepted, not_accepted, ready_unless, resolved_refs
+from rojak_operator.desired.names import AGENT_GENERATIONS, object_name
+from rojak_operator.desired.reasons import ConditionType, Reason
+from rojak_operator.desired.references import Reference, data_hashes, find_missing, references_of
+from rojak_operator.desired.rollout import Rollout, read_rollout, ready_finding, selector_text
+from rojak_operator.desired.scaling import Scaling
+from rojak_operator.desired.worker import DesiredWorker, WorkerInputs, connection_references, render_worker
+from rojak_operator.handlers.context import Context, InvalidManifestError, parse
+from rojak_operator.resources import Key
+from rojak_operator.workqueue import Done
+
+#: What of an Agent concerns its workers' pods, beside what its own workers say.
+_PODS_KINDS = ("Secret", "ConfigMap")
+
+
+async def reconcile_agent(context: Context, key: Key) -> Done:
+    """Make an Agent's workers, or see how those of its pool are."""
+    obj = context.store.read(key)
+    if obj is None or obj["metadata"].get("deletionTimestamp"):
+        # Its objects carry an owner reference: the garbage collector ends the pods, which drain.
+        context.reporter.forget(key)
+        return Done()
+    try:
+        agent = parse(Agent, obj)
+    except InvalidManifestError as error:
+        await _report_invalid(context, obj, error)
+        return Done(context.resync())
+    existing = context.existing(agent.namespace)
+    references = references_of(obj["spec"])
+    if agent.spec.worker_pool_ref is None:
+        references += connection_references(agent.spec.worker or WorkerSpec(), context.settings.defaults)
+    missing = find_missing(references, existing)
+    findings = [accepted(), resolved_refs(missing)]
+    status: dict[str, Any] = {
+        "taskQueue": task_queue_of(agent.namespace, agent.name),
+        "missing": [str(entry.reference) for entry in missing] or None,
+        "tools": _count_tools(context, agent),
+    }
+    if agent.spec.worker_pool_ref is not None:
+        pool = Key("WorkerPool", agent.namespace, agent.spec.worker_pool_ref.name)
+        findings += _pool_findings(context, pool, agent)
+    else:
+        desired, applied = await _make_workers(context, key, obj, agent, [agent], references)
+        more, worker_status = _worker_state(agent, desired, applied)
+        findings += more
+        status |= worker_status
+    if blocked := ready_unless(*findings):
+        findings = [f for f in findings if f.type is not ConditionType.READY] + [blocked]
+    await context.reporter.report(obj, findings, status)
+    return Done(context.resync())
+
+
+async def reconcile_pool(context: Context, key: Key) -> Done:
+    """Make the workers of a WorkerPool."""
+    obj = context.store.read(key)
+    if obj is None or obj["metadata"].get("deletionTimestamp"):
+        context.reporter.forget(key)
+        return Done()
+    try:
+        pool = parse(WorkerPool, obj)
+    except InvalidManifestError as error:
+        await _report_invalid(context, obj, error)
+        return Done(context.resync())
+    agents = [
+        agent
+        for agent in context.agents(pool.namespace)
+        if agent.spec.worker_pool_ref is not None and agent.spec.worker_pool_ref.name == pool.name
+    ]
+    own = references_of(obj.get("spec") or {}) + connection_references(pool.spec, context.settings.defaults)
+    # What the agents refer to is theirs to report, but the pool's pods carry it.
+    carried = [ref for agent in agents for ref in references_of(agent.spec.to_wire()) if ref.kind in _PODS_KINDS]
+    findings = [accepted(), resolved_refs(find_missing(own, context.existing(pool.namespace)))]
+    desired, applied = await _make_workers(context, key, obj, pool, agents, [*own, *carried])
+    more, status = _worker_state(pool, desired, applied)
+    findings += more
+    if blocked := ready_unless(*findings):
+        findings = [f for f in findings if f.type is not ConditionType.READY] + [blocked]
+    await context.reporter.report(obj, findings, status | {"agents": len(agents)})
+    return Done(context.resync())
+
+
+async def _make_workers(
+    context: Context,
+    key: Key,
+    obj: Mapping[str, Any],
+    owner: Agent | WorkerPool,
+    agents: list[Agent],
+    references: list[Reference],
+) -> tuple[DesiredWorker, Applied]:
+    namespace = owner.namespace
+    servers = context.mcp_servers(namespace)
+    used = {tool.mcp.server_ref.name for agent in agents for tool in agent.spec.tools if tool.mcp is not None}
+    servers = [server for server in servers if server.name in used]
+    references = [*references, *(r for server in servers for r in _remote_references(server.spec.to_wire()))]
+    live = context.store.get(Key("Deployment", namespace, object_name(key.kind, key.name)))
+    live_obj = live.read() if live is not None else None
+    desired = render_worker(
+        WorkerInputs(
+            owner=owner,
+            agents=agents,
+            defaults=context.settings.defaults,
+            mcp_servers=servers,
+            mcp_urls=context.mcp_urls(namespace) if used else {},
+            config_maps=await context.config_maps(namespace, references),
+            references=data_hashes(references, context.existing(namespace)),
+            scaling=Scaling(
+                has_keda=context.has_keda,
+                live_replicas=live_obj["spec"].get("replicas") if live_obj is not None else None,
+                scaled_by_other=live is not None and live.scaled_by_other,
+            ),
+        )
+    )
+    status = obj.get("status") or {}
+    was_there = status.get("revision") == desired.revision and _is_true(status, ConditionType.PROGRAMMED)
+    if not desired.objects:
+        return desired, Applied()
+    applied = await context.applier.apply_all(key, owner.metadata.uid, desired.objects, was_there=was_there)
+    return desired, applied
+
+
+def _remote_references(spec: Mapping[str, Any]) -> list[Reference]:
+    """What a worker needs to reach a server that runs elsewhere; a managed one has its own pods for its own."""
+    return references_of({"remote": spec.get("remote") or {}})
+
+
+def _worker_state(
+    owner: Agent | WorkerPool, desired: DesiredWorker, applied: Applied
+) -> tuple[list[Finding], dict[str, Any]]:
+    """Programmed, Progressing and Ready, and the part of the status that tells of the workers."""
+    programmed = _programmed(desired, applied)
+    wanted = next((obj for obj in desired.objects if obj["kind"] == "Deployment"), None)
+    live = applied.live.get("Deployment")
+    if wanted is None or live is None:
+        return [programmed], {}
+    rollout = read_rollout(live, wanted)
+    return [programmed, rollout.progressing, ready_finding(rollout)], {
+        "deployment": desired.deployment,
+        "revision": desired.revision,
+        **_counts(rollout, live),
+    }
+
+
+def _programmed(desired: DesiredWorker, applied: Applied) -> Finding:
+    problem: tuple[Reason, str] | None = None
+    if applied.taken:
+        message = f"{', '.join(applied.taken)} exists and is not ours; rename or delete it, or rename this object"
+        problem = (Reason.NAME_TAKEN, message)
+    elif applied.refused:
+        problem = (Reason.APPLY_FAILED, "; ".join(applied.refused))
+    elif desired.problems:
+        problem = (Reason(desired.problems[0].reason), "; ".join(p.message for p in desired.problems))
+    if problem is not None:
+        return Finding(ConditionType.PROGRAMMED, False, *problem)
+    return Finding(
+        ConditionType.PROGRAMMED, True, Reason.PROGRAMMED, f"Deployment {desired.deployment} is as it should be"
+    )
+
+
+def _counts(rollout: Rollout, live: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "replicas": rollout.existing,
+        "readyReplicas": rollout.ready,
+        "workers": f"{rollout.ready}/{rollout.wanted}",
+        "selector": selector_text(live),
+    }
+
+
+def _pool_findings(context: Context, pool: Key, agent: Agent) -> list[Finding]:
+    """How an Agent is that runs on a pool: as its pool is, once the pool's configuration holds it."""
+    obj = context.store.read(pool)
+    if obj is None:
+        # ResolvedRefs says so.
+        return [Finding(ConditionType.PROGRAMMED, False, Reason.WORKER_POOL_NOT_FOUND, f"there is no {pool}")]
+    config_map = context.store.read(Key("ConfigMap", pool.namespace, object_name("WorkerPool", pool.name)))
+    annotations = (config_map or {}).get("metadata", {}).get("annotations") or {}
+    generations = json.loads(annotations.get(AGENT_GENERATIONS, "{}"))
+    status = obj.get("status") or {}
+    conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
+    if generations.get(agent.name) != agent.metadata.generation or not _is_true(status, ConditionType.PROGRAMMED):
+        programmed = conditions.get("Programmed", {})
+        why = programmed.get("message") if programmed.get("status") == "False" else "it has not been rendered yet"
+        message = f"{pool} does not hold this version of the agent: {why}"
+        return [Finding(ConditionType.PROGRAMMED, False, Reason.POOL_NOT_PROGRAMMED, message)]
+    findings = [Finding(ConditionType.PROGRAMMED, True, Reason.PROGRAMMED, f"{pool} holds this version of the agent")]
+    for kind in (ConditionType.PROGRESSING, ConditionType.READY):
+        if condition := conditions.get(kind.value):
+            message = f"{pool}: {condition['message']}"
+            findings.append(Finding(kind, condition["status"] == "True", Reason(condition["reason"]), message))
+    return findings
+
+
+def _count_tools(context: Context, agent: Agent) -> int:
+    """How many tools the agent has, as far as its MCP servers have been asked."""
+    count = len(agent.spec.handoffs)
+    for tool in agent.spec.tools:
+        if tool.mcp is None:
+            count += tool.retriever is None
+            continue
+        server = context.store.read(Key("MCPServer", agent.namespace, tool.mcp.server_ref.name))
+        count += int(((server or {}).get("status") or {}).get("toolCount") or 0)
+    return count - len(agent.spec.handoffs)
+
+
+async def _report_invalid(context: Context, obj: Mapping[str, Any], error: Exception) -> None:
+    """What runs goes on running; that the new manifest is not in force is said."""
+    findings = [not_accepted(str(error))]
+    blocked = ready_unless(*findings)
+    assert blocked is not None
+    old = {k: v for k, v in (obj.get("status") or {}).items() if k not in ("conditions", "observedGeneration")}
+    await context.reporter.report(obj, [*findings, blocked], old)
+
+
+def _is_true(status: Mapping[str, Any], kind: ConditionType) -> bool:
+    return any(c["type"] == kind.value and c["status"] == "True" for c in status.get("conditions") or [])
