@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
 import importlib.metadata
 import logging
@@ -23,6 +25,7 @@ from rojak.agents.model_activity import ModelActivity
 from rojak.agents.streaming import TextSink
 from rojak.retrievers.base import RetrieverActivities
 from rojak.retrievers.retrieval_activity import RetrievalActivity
+from rojak.retrievers.startup import check_retrievers
 from rojak.tools.tool_activity import ToolActivity
 from rojak.types.errors import ConfigurationError
 from rojak.workflows.contracts import AGENT_ATTRIBUTE, STATUS_ATTRIBUTE
@@ -85,7 +88,7 @@ class RojakWorker:
         self._client = client
         self._task_queue = task_queue
         self._agents = _by_type([a for a in activities if isinstance(a, AgentActivities)], "agent_type")
-        self._retrievers = _by_type([a for a in activities if isinstance(a, RetrieverActivities)], "retriever_type")
+        self._retrievers = _by_type([a for a in activities if isinstance(a, RetrieverActivities)], "label")
         for entry in activities:
             if not isinstance(entry, AgentActivities | RetrieverActivities):
                 raise ConfigurationError(
@@ -98,6 +101,7 @@ class RojakWorker:
         self._text_sink = text_sink
         self._options = dict(worker_options or {})
         self._running: Worker | None = None
+        self._check: asyncio.Task[None] | None = None
 
     def __await__(self) -> Generator[Any, None, Self]:
         yield from ()  # makes this a generator function, which is what `await` wants of an object
@@ -112,6 +116,7 @@ class RojakWorker:
         """Work until cancelled, or until the worker fails."""
         await register_search_attributes(self._client)
         worker = self._build()
+        self._check = asyncio.create_task(check_retrievers(self._retrievers.values()))
         try:
             await worker.run()
         finally:
@@ -122,6 +127,7 @@ class RojakWorker:
             raise ConfigurationError("this worker is running already; create another one to run two at a time")
         await register_search_attributes(self._client)
         self._running = self._build()
+        self._check = asyncio.create_task(check_retrievers(self._retrievers.values()))
         await self._running.__aenter__()
         return self
 
@@ -158,6 +164,10 @@ class RojakWorker:
         )
 
     async def _release(self) -> None:
+        if self._check is not None:
+            self._check.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._check
         for agent in self._agents.values():
             await agent.close()
         for retriever in self._retrievers.values():
@@ -169,9 +179,10 @@ def _by_type(entries: Sequence[T], attribute: str) -> dict[str, T]:
     for entry in entries:
         name = getattr(entry, attribute)
         if name in found:
-            raise ConfigurationError(
-                f"two activities serve the type {name!r}; put all functions into one of them (all_functions=[...])"
-            )
+            remedy = "put all functions into one of them (all_functions=[...])"
+            if attribute == "label":
+                remedy = "give one of them a name=, and the agents' retrievers too"
+            raise ConfigurationError(f"two activities serve the type {name!r}; {remedy}")
         found[name] = entry
     return found
 

@@ -18,9 +18,10 @@ from temporalio.client import Client
 from rojak import ResumeResponse, Rojak
 from rojak.agents import Interrupt, OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
 from rojak.dev import TemporalServer
-from rojak.testing import ModelServer
+from rojak.testing import ModelServer, call
 from rojak.types import ResumeRequest, UpdateConfigParams
 from rojak.types.errors import RunCancelledError, RunFailedError
+from tests.integration.retrievers.shelf import ShelfActivities, ShelfRetriever
 from tests.integration.session.conftest import task
 from tests.integration.session.script import follow_script
 from tests.integration.session.team import FUNCTIONS, NAMES, agent_a
@@ -103,6 +104,20 @@ async def roll_overs(rojak: Rojak, model: ModelServer, session_id: str) -> None:
     await rolling.run(id=session_id, resume=ResumeResponse(action="approve", tool_id=request.tool_id))
 
 
+async def answers_that_do_not_fit(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    agent = OpenAIAgent(functions=NAMES, output_schema=schema)
+    model.when(last_user="correct yourself").reply("no", '{"n": "x"}', '{"n": 1}')
+    model.when(last_user="It is no JSON").reply('{"n": "x"}')
+    model.when(last_user="is not of type").reply('{"n": 1}')
+    await rojak.run(id=session_id, type="persistent", task=task("correct yourself", agent=agent))
+    hopeless = agent.model_copy(update={"output_retries": 0})
+    try:
+        await rojak.run(id=session_id, type="persistent", task=task("say hopeless", agent=hopeless))
+    except RunFailedError:
+        return
+
+
 async def runs_that_reach_limits(rojak: Rojak, model: ModelServer, session_id: str) -> None:
     await rojak.run(id=session_id, type="persistent", task=task("call add; add", "say never"), max_tool_calls=1)
     await rojak.run(id=session_id, type="persistent", task=task("call add", "say in time"), run_timeout=60)
@@ -114,6 +129,15 @@ async def runs_that_reach_limits(rojak: Rojak, model: ModelServer, session_id: s
     gate = model.when(last_user="held").hold()
     await rojak.run(id=session_id, type="persistent", task=task("held"))
     gate.release()
+
+
+async def retrievals(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    shelf = ShelfRetriever()
+    agent = OpenAIAgent(retriever=shelf, tools=[shelf.as_tool(name="look_up", description="Looks something up.")])
+    calls = [call("look_up", query="this"), call("look_up", query="fail"), call("look_up", raw="{}")]
+    model.when(last_user="look up").reply(tool_calls=calls).times(1)
+    for said in ("say found", "say fail", "say nothing", "look up\nsay done", "say " + "long " * 1000):
+        await rojak.run(id=session_id, type="persistent", task=task(said, agent=agent))
 
 
 SCENARIOS: list[Scenario] = [
@@ -129,6 +153,8 @@ SCENARIOS: list[Scenario] = [
     cancelled_in_a_model_call,
     roll_overs,
     runs_that_reach_limits,
+    answers_that_do_not_fit,
+    retrievals,
 ]
 
 
@@ -145,7 +171,7 @@ async def main(names: list[str]) -> None:
         model.otherwise().reply(follow_script)
         rojak = Rojak(await Client.connect(server.address), "histories")
         options = OpenAIAgentOptions(api_key="test", base_url=model.base_url, all_functions=FUNCTIONS)
-        async with rojak.create_worker([OpenAIAgentActivities(options)]):
+        async with rojak.create_worker([OpenAIAgentActivities(options), ShelfActivities()]):
             for scenario in SCENARIOS:
                 name = scenario.__name__
                 if (names and name not in names) or (not names and list(FOLDER.glob(f"{name}*"))):

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
-from rojak.agents.anthropic_wire import DEFAULT_MAX_TOKENS, StreamCollector, read_message, render_body
+from rojak.agents.anthropic_wire import DEFAULT_MAX_TOKENS, StreamCollector, enforceable, read_message, render_body
 from rojak.agents.base import AgentActivities, AgentOptions, CompletionRequest
 from rojak.agents.clients import (
     ClientSource,
@@ -68,9 +68,16 @@ class AnthropicAgentActivities(AgentActivities):
         async_types = (anthropic.AsyncAnthropic, anthropic.AsyncAnthropicBedrock, anthropic.AsyncAnthropicVertex)
         self._clients = ClientSource(options.client, make, async_types)
 
+    def keeps_to_schemas(self, schema: dict[str, Any]) -> bool:
+        """Schemas that the API can enforce."""
+        return enforceable(schema) is not None
+
     async def complete(self, request: CompletionRequest) -> ConversationMessage:
         """Call the model."""
         body = {**self.options.inference_config, **render_body(request)}
+        if "output_config" in body:
+            # It holds more than the form of the answer: the effort, for instance.
+            body["output_config"] = {**self.options.inference_config.get("output_config", {}), **body["output_config"]}
         arguments: dict[str, Any] = {
             "model": request.agent.model,
             "max_tokens": body.pop("max_tokens", DEFAULT_MAX_TOKENS),

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from rojak.agents.base import CompletionRequest
+from rojak.agents.content import anthropic_block
 from rojak.agents.errors import EmptyCompletionError, MalformedResponseError
+from rojak.agents.strict_schemas import ANTHROPIC_KEYWORDS, strict_schema
 from rojak.types.messages import ConversationMessage, FunctionCall, ToolCall, Usage
 
 #: What the API wants to know and nobody said: how long an answer may be, in tokens.
 DEFAULT_MAX_TOKENS = 8192
-_DATA_URL = re.compile(r"data:(?P<media>[\w/+.-]+);base64,(?P<data>.*)", re.DOTALL)
 #: Blocks that the provider wants back verbatim before the tool calls that came with them.
 _KEPT_BLOCKS = ("thinking", "redacted_thinking")
 
@@ -33,7 +34,14 @@ def render_body(request: CompletionRequest) -> dict[str, Any]:
             choice = {**(choice or {"type": "auto"}), "disable_parallel_tool_use": True}
         if choice is not None:
             body["tool_choice"] = choice
+    if request.output_schema is not None and (schema := enforceable(request.output_schema)) is not None:
+        body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     return body
+
+
+def enforceable(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """The schema as the API takes it; None where it cannot keep a model to it."""
+    return strict_schema(schema, ANTHROPIC_KEYWORDS, allow_recursion=False)
 
 
 def _render_tool(function: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +91,9 @@ def render_messages(messages: Sequence[ConversationMessage]) -> list[dict[str, A
 def _render_blocks(message: ConversationMessage) -> list[dict[str, Any]]:
     if message.role == "tool":
         result = {"type": "tool_result", "tool_use_id": _valid_id(message.tool_call_id or "")}
-        return [{**result, "content": message.content if isinstance(message.content, str) else message.text}]
+        if isinstance(message.content, list):
+            return [{**result, "content": [anthropic_block(part) for part in message.content]}]
+        return [{**result, "content": message.content or ""}]
     kept = (message.provider_data or {}).get("anthropic", []) if message.role == "assistant" else []
     blocks: list[dict[str, Any]] = [*kept]
     if isinstance(message.content, str):
@@ -91,24 +101,15 @@ def _render_blocks(message: ConversationMessage) -> list[dict[str, Any]]:
         if message.content.strip():
             blocks.append({"type": "text", "text": message.content})
     else:
-        blocks.extend(_render_part(part) for part in message.content or [])
+        blocks.extend(anthropic_block(part) for part in message.content or [] if not _is_blank(part))
     for call in message.tool_calls or []:
         block = {"type": "tool_use", "id": _valid_id(call.id), "name": call.function.name}
         blocks.append({**block, "input": _read_arguments(call.function.arguments)})
     return blocks
 
 
-def _render_part(part: dict[str, Any]) -> dict[str, Any]:
-    """A part of a message in OpenAI's form as a block; blocks of Anthropic's own stay as they are."""
-    if part.get("type") != "image_url":
-        return part
-    image = part["image_url"]
-    url = image["url"] if isinstance(image, dict) else image
-    if data := _DATA_URL.fullmatch(url):
-        source = {"type": "base64", "media_type": data["media"], "data": data["data"]}
-    else:
-        source = {"type": "url", "url": url}
-    return {"type": "image", "source": source}
+def _is_blank(part: dict[str, Any]) -> bool:
+    return part.get("type") == "text" and not str(part.get("text", "")).strip()
 
 
 def _read_arguments(text: str) -> dict[str, Any]:

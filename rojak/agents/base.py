@@ -47,6 +47,8 @@ class CompletionRequest:
         instructions: the system prompt, as text.
         messages: the conversation, without the system prompt.
         tools: the functions the model may call, in OpenAI's form.
+        output_schema: what the final answer has to fit, for providers that can keep a model to it
+            (`AgentActivities.keeps_to_schemas`); with the others it is in the instructions.
         on_text: where the text goes while it is generated; None when nobody watches, and nothing need be streamed.
     """
 
@@ -55,6 +57,7 @@ class CompletionRequest:
     messages: Sequence[ConversationMessage]
     tools: list[dict[str, Any]]
     on_text: Callable[[str], None] | None = None
+    output_schema: dict[str, Any] | None = None
 
 
 class AgentActivities(ABC):
@@ -71,6 +74,10 @@ class AgentActivities(ABC):
 
     #: The ``type`` of the Agent subclass that this serves.
     agent_type: ClassVar[str]
+
+    def keeps_to_schemas(self, schema: dict[str, Any]) -> bool:
+        """Whether the provider can keep a model to this schema: then `complete` passes it on. By default it cannot."""
+        return False
 
     def __init__(self, options: AgentOptions) -> None:
         self.options = options

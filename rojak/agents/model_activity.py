@@ -13,12 +13,13 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from rojak.agents.base import AgentActivities, CompletionRequest
 from rojak.agents.errors import ProviderFailure
+from rojak.agents.outputs import check_is_schema, find_problem, output_instructions, strip_fence
 from rojak.agents.streaming import HeartbeatSink, TextProgress, TextSink
 from rojak.agents.toolbox import offer_tools
 from rojak.agents.windows import WindowCache
 from rojak.tools.heartbeat import Heartbeat, heartbeating
 from rojak.tools.instructions import resolve_instructions
-from rojak.types.activities import CALL_MODEL, FRAME_QUERY, WINDOW_QUERY, Frame, ModelReply, ModelRequest
+from rojak.types.activities import CALL_MODEL, FRAME_QUERY, WINDOW_QUERY, Frame, ModelReply, ModelRequest, OutputProblem
 from rojak.types.agent import Agent
 from rojak.types.errors import ConfigurationError
 from rojak.types.messages import ConversationMessage
@@ -54,20 +55,27 @@ class ModelActivity:
             agent = await self._find_agent(request)
             provider = self._find_provider(agent)
             messages = await self._windows.read(session_id, request.window, _fetch_window)
+            instructions = await self._instructions(agent, provider, request)
+            is_native = _keeps_to_schema(agent, provider)
+            if agent.output_schema is not None and not is_native:
+                instructions = f"{instructions}\n\n{output_instructions(agent.output_schema)}"
             completion = CompletionRequest(
                 agent=agent,
-                instructions=await self._instructions(agent, provider, request),
+                instructions=instructions,
                 messages=messages,
                 tools=_offered_tools(agent, provider),
                 on_text=self._open_sink(request, heartbeat),
+                output_schema=agent.output_schema if is_native else None,
             )
             reply = await _complete(provider, completion)
+        reply, problem = _judge(agent.name, reply, agent.output_schema)
         # The session knows who speaks.
         reply = reply.model_copy(update={"id": f"{random.getrandbits(32):08x}", "sender": None})
         self._windows.remember(session_id, request.window.start, [*messages, reply])
-        return ModelReply.model_construct(
-            **{name: getattr(reply, name) for name in reply.model_fields_set - {"sender"}}
-        )
+        fields: dict[str, Any] = {name: getattr(reply, name) for name in reply.model_fields_set - {"sender"}}
+        if problem is not None:
+            fields["problem"] = problem
+        return ModelReply.model_construct(**fields)
 
     def _find_provider(self, agent: Agent) -> AgentActivities:
         provider = self._providers.get(agent.type)
@@ -112,9 +120,8 @@ class ModelActivity:
                 wants_retry = agent.retry_options.retry_policy is not None
                 failure = ProviderFailure(error_type=type(error).__name__, message=str(error), retryable=wants_retry)
                 raise _failed(failure) from None
-        if request.retrieved:
-            text = f"{text}\n\nRetrieved context:\n{request.retrieved}"
-        return text
+        retrieved = (await _fetch_frame()).retrieved if request.fetch_retrieved else request.retrieved
+        return f"{text}\n\nRetrieved context:\n{retrieved}" if retrieved else text
 
     def _open_sink(self, request: ModelRequest, heartbeat: Heartbeat) -> Callable[[str], None] | None:
         if request.stream is None:
@@ -134,6 +141,33 @@ def _offered_tools(agent: Agent, provider: AgentActivities) -> list[dict[str, An
         return offer_tools(agent, provider.functions)
     except ConfigurationError as error:
         raise _refuse(error) from None
+
+
+def _keeps_to_schema(agent: Agent, provider: AgentActivities) -> bool:
+    """Whether it is the provider that makes the answer fit, rather than the instructions."""
+    schema = agent.output_schema
+    if schema is None:
+        return False
+    try:
+        check_is_schema(schema)
+    except ConfigurationError as error:
+        raise _refuse(error) from None
+    return agent.output_mode == "native" and provider.keeps_to_schemas(schema)
+
+
+def _judge(
+    name: str, reply: ConversationMessage, schema: dict[str, Any] | None
+) -> tuple[ConversationMessage, OutputProblem | None]:
+    """The reply, with an answer that fits the schema as plain JSON; else with what is wrong with it."""
+    if schema is None or reply.tool_calls:
+        return reply, None
+    text = strip_fence(reply.text)
+    answer = reply if text == reply.text else reply.model_copy(update={"content": text})
+    problem = find_problem(text, schema)
+    if problem is not None:
+        field = problem.field or "the answer as a whole"
+        logger.warning("an answer of agent %r does not fit its schema: %s, rule %r", name, field, problem.rule)
+    return answer, problem
 
 
 async def _complete(provider: AgentActivities, completion: CompletionRequest) -> ConversationMessage:

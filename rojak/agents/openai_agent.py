@@ -62,6 +62,10 @@ class OpenAIAgentActivities(AgentActivities):
 
         self._clients = ClientSource(options.client, make, (openai.AsyncOpenAI,))
 
+    def keeps_to_schemas(self, schema: dict[str, Any]) -> bool:
+        """Any schema: what cannot be strict is a strong hint."""
+        return True
+
     async def complete(self, request: CompletionRequest) -> ConversationMessage:
         """Call the model."""
         arguments: dict[str, Any] = {

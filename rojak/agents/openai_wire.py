@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from rojak.agents.base import CompletionRequest
+from rojak.agents.content import SHOWN_FOR, images_of, openai_part, text_of
 from rojak.agents.errors import EmptyCompletionError, MalformedResponseError
+from rojak.agents.strict_schemas import OPENAI_KEYWORDS, strict_schema
 from rojak.types.messages import ConversationMessage, FunctionCall, ToolCall, Usage
 
 #: Longest id of a tool call that the API takes.
@@ -21,7 +25,7 @@ def render_body(request: CompletionRequest) -> dict[str, Any]:
     body: dict[str, Any] = {
         "messages": [
             {"role": "system", "content": request.instructions},
-            *(render_message(message) for message in request.messages),
+            *render_messages(request.messages),
         ]
     }
     if request.tools:
@@ -30,17 +34,47 @@ def render_body(request: CompletionRequest) -> dict[str, Any]:
             body["tool_choice"] = agent.tool_choice
         if not agent.parallel_tool_calls:
             body["parallel_tool_calls"] = False
+    if request.output_schema is not None:
+        body["response_format"] = render_output(request.output_schema)
     return body
+
+
+def render_output(schema: dict[str, Any]) -> dict[str, Any]:
+    """The form of the answer; strict where the schema can be."""
+    strict = strict_schema(schema, OPENAI_KEYWORDS, require_all=True)
+    name = re.sub(r"[^a-zA-Z0-9_-]", "_", str(schema.get("title") or "answer"))[:64]
+    described = {"name": name, "schema": strict or schema, "strict": strict is not None}
+    return {"type": "json_schema", "json_schema": described}
+
+
+def render_messages(messages: Sequence[ConversationMessage]) -> list[dict[str, Any]]:
+    """The messages. Results of tools can only be text here, so their images follow as what a user shows."""
+    wire: list[dict[str, Any]] = []
+    shown: list[dict[str, Any]] = []
+    for message in messages:
+        if shown and message.role != "tool":
+            wire.append({"role": "user", "content": shown})
+            shown = []
+        wire.append(render_message(message))
+        if message.role == "tool" and isinstance(message.content, list) and (images := images_of(message.content)):
+            shown.append({"type": "text", "text": SHOWN_FOR.format(wire[-1]["tool_call_id"])})
+            shown.extend(openai_part(image) for image in images)
+    if shown:
+        wire.append({"role": "user", "content": shown})
+    return wire
 
 
 def render_message(message: ConversationMessage) -> dict[str, Any]:
     """A message without what is Rojak's own."""
-    wire: dict[str, Any] = {"role": message.role, "content": message.content}
+    content = message.content
+    if isinstance(content, list) and message.role != "tool":
+        content = [openai_part(part) for part in content]
+    wire: dict[str, Any] = {"role": message.role, "content": content}
     if message.name is not None:
         wire["name"] = message.name
     if message.role == "tool":
         wire["tool_call_id"] = _short_id(message.tool_call_id or "")
-        wire["content"] = message.content or ""
+        wire["content"] = _result_text(message.content)
     if message.tool_calls:
         wire["tool_calls"] = [
             {
@@ -51,6 +85,14 @@ def render_message(message: ConversationMessage) -> dict[str, Any]:
             for call in message.tool_calls
         ]
     return wire
+
+
+def _result_text(content: str | list[dict[str, Any]] | None) -> str:
+    if not isinstance(content, list):
+        return content or ""
+    images = len(images_of(content))
+    note = f"({images} {'image' if images == 1 else 'images'}, shown below)" if images else ""
+    return "\n".join(part for part in (text_of(content), note) if part)
 
 
 def _short_id(tool_id: str) -> str:

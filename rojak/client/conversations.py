@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 from rojak.client.gateway import SessionGateway
+from rojak.client.outputs import read_output
 from rojak.session.state import Reply, Task
 from rojak.types.activities import WINDOW_QUERY
 from rojak.types.messages import ConversationMessage, Usage
@@ -30,7 +32,7 @@ class ConversationReader:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     async def complete_persistent(
-        self, session_id: str, reply: Reply, task: Task | None = None
+        self, session_id: str, reply: Reply, task: Task | None = None, output_type: Any = None
     ) -> OrchestratorResponse:
         """The response of a persistent session: what it keeps, what the task said, what was generated."""
         before = self._recall(session_id, reply.base, reply.begin) if task is not None else None
@@ -46,9 +48,11 @@ class ConversationReader:
             self._kept.move_to_end(session_id)
             while len(self._kept) > _REMEMBERED_SESSIONS:
                 self._kept.popitem(last=False)
-        return make_response(reply, list(messages))
+        return make_response(reply, list(messages), output_type)
 
-    async def complete_stateless(self, session_id: str, reply: Reply, task: Task | None = None) -> OrchestratorResponse:
+    async def complete_stateless(
+        self, session_id: str, reply: Reply, task: Task | None = None, output_type: Any = None
+    ) -> OrchestratorResponse:
         """The response of a stateless run: what the caller passed, and what was generated.
 
         A caller that did not start the run reads what was passed from the run's history; that needs no worker.
@@ -59,7 +63,7 @@ class ConversationReader:
                 reply = reply.restored(task, "stateless")
         else:
             said = task.messages
-        return make_response(reply, [*said, *reply.messages])
+        return make_response(reply, [*said, *reply.messages], output_type)
 
     def forget(self, session_id: str) -> None:
         """The session's conversation changed in another way than by a turn."""
@@ -88,8 +92,17 @@ class ConversationReader:
         return [], None
 
 
-def make_response(reply: Reply, messages: list[ConversationMessage]) -> OrchestratorResponse:
-    """The response with this conversation."""
+def make_response(reply: Reply, messages: list[ConversationMessage], output_type: Any = None) -> OrchestratorResponse:
+    """The response with this conversation.
+
+    Args:
+        reply: of the session.
+        messages: the conversation.
+        output_type: what the answer is to be read as, where the caller says so.
+
+    Raises:
+        OutputValidationError: the answer cannot be read as that.
+    """
     usage = sum((message.usage for message in reply.messages if message.usage), Usage())
     return OrchestratorResponse(
         messages=messages,
@@ -98,4 +111,6 @@ def make_response(reply: Reply, messages: list[ConversationMessage]) -> Orchestr
         usage=usage,
         session_usage=reply.session_usage if reply.session_type == "persistent" else usage,
         limit=reply.limit,
+        output=read_output(reply, output_type),
+        retrievals=reply.retrievals,
     )

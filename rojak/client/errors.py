@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from rojak.types import errors
 from rojak.types.errors import (
     ConfigurationError,
+    OutputValidationError,
     RojakError,
     RunCancelledError,
     RunFailedError,
@@ -24,7 +25,7 @@ from rojak.workflows.contracts import SESSION_DRAINING
 _BY_NAME = {
     name: value
     for name, value in vars(errors).items()
-    if isinstance(value, type) and issubclass(value, RojakError) and value is not RunFailedError
+    if isinstance(value, type) and issubclass(value, RojakError) and not issubclass(value, RunFailedError)
 }
 #: How the SDK names an update whose workflow ended, or rolled over, after it took the update and before it answered.
 _ENDED_MEANWHILE = "AcceptedUpdateCompletedWorkflow"
@@ -87,11 +88,17 @@ def translate_end(error: WorkflowFailureError, session_id: str, task_id: str) ->
         case TerminatedError():
             return RunCancelledError(f"session {session_id!r} was terminated")
         case ApplicationError():
-            return RunFailedError(cause.type or "ApplicationError", cause.message, task_id=task_id)
+            return run_failure(cause.type or "ApplicationError", cause.message, task_id)
         case FailureError():
             return RunFailedError(type(cause).__name__, cause.message, task_id=task_id)
         case _:
             return RunFailedError(type(cause).__name__, str(cause), task_id=task_id)
+
+
+def run_failure(error_type: str, reason: str, task_id: str) -> RunFailedError:
+    """The error for a turn that failed."""
+    cls = OutputValidationError if error_type == OutputValidationError.__name__ else RunFailedError
+    return cls(error_type, reason, task_id=task_id)
 
 
 def no_session(session_id: str) -> SessionNotFoundError:

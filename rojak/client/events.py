@@ -39,6 +39,38 @@ class TextDelta:
 
 
 @dataclass(frozen=True)
+class Retrieved:
+    """The agent's retriever was asked for what belongs to this turn.
+
+    Attributes:
+        agent_name: whose retriever.
+        retriever: its type, and its name if it has one: ``"qdrant"``, ``"qdrant/handbook"``.
+        sources: where what was found comes from, each once; empty when there was nothing.
+    """
+
+    agent_name: str
+    retriever: str
+    sources: list[str]
+
+
+@dataclass(frozen=True)
+class RetrievalFailed:
+    """The agent's retriever failed, and the agent goes on without.
+
+    Attributes:
+        agent_name: whose retriever.
+        retriever: its type, and its name if it has one.
+        error_type: name of the cause.
+        reason: what can be done about it.
+    """
+
+    agent_name: str
+    retriever: str
+    error_type: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class ToolCalled:
     """The model asked for a call. ``arguments`` is JSON as the model wrote it."""
 
@@ -80,4 +112,6 @@ class Done:
     result: OrchestratorResponse
 
 
-Event = Started | TextDelta | ToolCalled | ToolResult | HandedOff | WaitingForApproval | Done
+Event = (
+    Started | Retrieved | RetrievalFailed | TextDelta | ToolCalled | ToolResult | HandedOff | WaitingForApproval | Done
+)

@@ -140,6 +140,7 @@ class Rojak:
 
         Raises:
             ConfigurationError: the call itself is wrong.
+            OutputValidationError: the answers did not fit the agent's ``output_type``; a RunFailedError.
             RunFailedError: the turn failed. A persistent session is as before and stays usable.
             RunCancelledError: the session was cancelled meanwhile.
             SessionTypeError: a live session of that id has another type.
@@ -217,6 +218,7 @@ class Rojak:
         task_id: str | None = None,
         *,
         timeout: float | None = None,
+        output_type: Any | None = None,
     ) -> OrchestratorResponse | ResumeRequest:
         """The result of a task, awaited if it is in progress; from any process, at any time.
 
@@ -224,14 +226,17 @@ class Rojak:
             id: of the session, or of a scheduled run.
             task_id: as a `RunResponse` named it; the latest task when left out.
             timeout: seconds to wait.
+            output_type: what ``result.output`` is to be, where this process did not make the agent: the type that
+                the agent was made with, or ``dict`` for the data as it is.
 
         Raises:
+            OutputValidationError: the answer cannot be read as ``output_type``.
             SessionNotFoundError: no such session.
             ResultNotFoundError: the session does not know the task, or keeps its reply no more.
             RunFailedError: the task failed.
             RunCancelledError: the session was cancelled.
         """
-        return await self._patiently(self._runs.get_result(id, task_id), timeout)
+        return await self._patiently(self._runs.get_result(id, task_id, output_type), timeout)
 
     #: Another name of `get_result`.
     get_run_result = get_result

@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from temporalio.service import RPCError
 
 from rojak.client.conversations import ConversationReader
-from rojak.client.errors import means_not_found, no_session
+from rojak.client.errors import means_not_found, no_session, run_failure
 from rojak.client.events import Done, Event, WaitingForApproval
 from rojak.client.gateway import SessionGateway
 from rojak.client.responses import RunResponse
 from rojak.client.streaming import EventDeriver, follow, read_progress
 from rojak.session.state import Reply, Task
-from rojak.types.errors import RunFailedError
 from rojak.types.session import OrchestratorResponse, ResumeRequest, ResumeResponse, SessionType
 from rojak.workflows import contracts
 
@@ -49,7 +49,9 @@ class SessionRuns:
         """Send a human's decision and wait for what comes of the turn."""
         return await self._complete(session_id, await self._gateway.resume(session_id, response))
 
-    async def get_result(self, session_id: str, task_id: str | None) -> OrchestratorResponse | ResumeRequest:
+    async def get_result(
+        self, session_id: str, task_id: str | None, output_type: Any = None
+    ) -> OrchestratorResponse | ResumeRequest:
         """The result of a task, awaited if it is in progress."""
         try:
             description = await self._gateway.handle(session_id).describe()
@@ -63,7 +65,7 @@ class SessionRuns:
         else:
             asked: Reply | None = await self._gateway.query(session_id, contracts.QUERY_REPLY, [task_id], Reply)
             reply = asked or await self._gateway.await_reply(session_id, task_id or "")
-        return await self._result_of(session_id, reply, None)
+        return await self._result_of(session_id, reply, None, output_type)
 
     async def follow(
         self, session_id: str, deriver: EventDeriver, task_id: str, over: Awaitable[CompletedRun]
@@ -81,13 +83,13 @@ class SessionRuns:
                 if last is not None:
                     for event in deriver.start(last.agent_name, last.turn, last.first):
                         yield event
-                    for event in deriver.take_messages(last.start, last.messages, last.handoffs):
+                    for event in deriver.take_messages(last.start, last.messages, last.handoffs, last.retrievals):
                         yield event
                 yield WaitingForApproval(requests=reply.interrupts)
             else:
                 for event in deriver.start(reply.agent.name if reply.agent else None, 0, reply.first):
                     yield event
-                for event in deriver.take_messages(reply.first, reply.messages, reply.handoffs):
+                for event in deriver.take_messages(reply.first, reply.messages, reply.handoffs, reply.retrievals):
                     yield event
                 yield Done(task_id=reply.task_id, result=response.result)
         finally:
@@ -103,12 +105,12 @@ class SessionRuns:
         return CompletedRun(response, reply)
 
     async def _result_of(
-        self, session_id: str, reply: Reply, task: Task | None
+        self, session_id: str, reply: Reply, task: Task | None, output_type: Any = None
     ) -> OrchestratorResponse | ResumeRequest:
         if reply.kind == "failed":
-            raise RunFailedError(reply.error_type or "Error", reply.reason or "", task_id=reply.task_id)
+            raise run_failure(reply.error_type or "Error", reply.reason or "", reply.task_id)
         if reply.kind == "interrupted":
             return reply.interrupts[0]
         if reply.session_type == "stateless":
-            return await self._conversations.complete_stateless(session_id, reply, task)
-        return await self._conversations.complete_persistent(session_id, reply, task)
+            return await self._conversations.complete_stateless(session_id, reply, task, output_type)
+        return await self._conversations.complete_persistent(session_id, reply, task, output_type)

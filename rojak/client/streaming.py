@@ -7,19 +7,20 @@ text; only when something did is the session asked what.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
 
 from temporalio.service import RPCError
 
 from rojak.agents.streaming import TextProgress
-from rojak.client.events import Event, HandedOff, Started, TextDelta, ToolCalled, ToolResult
+from rojak.client.events import Event, HandedOff, RetrievalFailed, Retrieved, Started, TextDelta, ToolCalled, ToolResult
 from rojak.client.gateway import SessionGateway
 from rojak.session.progress import Progress
 from rojak.session.state import HandOff
 from rojak.types.activities import CALL_MODEL
 from rojak.types.errors import ResultNotFoundError, SessionNotFoundError
 from rojak.types.messages import ConversationMessage
+from rojak.types.session import Retrieval
 from rojak.workflows.contracts import QUERY_PROGRESS
 
 #: Seconds between two looks; the text becomes visible as often.
@@ -34,6 +35,7 @@ class EventDeriver:
         self._started = False
         self._next: int | None = None
         self._handoffs = 0
+        self._retrievals = 0
         self._names: dict[str, str] = {}
         self._shown = ""
         self._attempt = 1
@@ -50,6 +52,7 @@ class EventDeriver:
         self._started = True
         self._next = progress.first + len(progress.messages)
         self._handoffs = len(progress.handoffs)
+        self._retrievals = len(progress.retrievals)
         self._turn, self._step = progress.turn, progress.step
         for message in progress.messages:
             self._learn_names(message)
@@ -62,13 +65,18 @@ class EventDeriver:
             yield Started(task_id=self._task_id, agent_name=agent_name)
 
     def take_messages(
-        self, start: int, messages: list[ConversationMessage], handoffs: list[HandOff]
+        self,
+        start: int,
+        messages: list[ConversationMessage],
+        handoffs: list[HandOff],
+        retrievals: Sequence[Retrieval] = (),
     ) -> Iterator[Event]:
-        """Messages from the absolute index ``start`` on, and all hand-offs of the turn."""
+        """Messages from the absolute index ``start`` on, and all hand-offs and retrievals of the turn."""
         for index, message in enumerate(messages, start):
             if self._next is not None and index < self._next:
                 continue
             yield from self._take_handoffs(handoffs, index)
+            yield from self._take_retrievals(retrievals, index)
             self._next = index + 1
             if message.role == "assistant":
                 yield from self._take_answer(message)
@@ -77,6 +85,7 @@ class EventDeriver:
                 name = self._names.get(tool_id, "")
                 yield ToolResult(tool_id=tool_id, tool_name=name, content=message.text)
         yield from self._take_handoffs(handoffs, start + len(messages))
+        yield from self._take_retrievals(retrievals, start + len(messages))
 
     def take_text(self, progress: TextProgress, agent_name: str | None) -> Iterator[Event]:
         """Text of a model call that is in progress."""
@@ -130,6 +139,21 @@ class EventDeriver:
             self._handoffs += 1
             yield HandedOff(from_agent=handoff.from_agent, to_agent=handoff.to_agent)
 
+    def _take_retrievals(self, retrievals: Sequence[Retrieval], index: int) -> Iterator[Event]:
+        """What was retrieved for the model call that generates the message at ``index``."""
+        while self._retrievals < len(retrievals) and retrievals[self._retrievals].index <= index:
+            found = retrievals[self._retrievals]
+            self._retrievals += 1
+            if found.error_type is None:
+                yield Retrieved(agent_name=found.agent_name, retriever=found.retriever, sources=found.sources)
+            else:
+                yield RetrievalFailed(
+                    agent_name=found.agent_name,
+                    retriever=found.retriever,
+                    error_type=found.error_type,
+                    reason=found.reason or "",
+                )
+
     def _learn_names(self, message: ConversationMessage) -> None:
         self._names.update({call.id: call.function.name for call in message.tool_calls or []})
 
@@ -181,4 +205,4 @@ def take_progress(deriver: EventDeriver, progress: Progress) -> Iterator[Event]:
     if progress.phase == "queued":
         return
     yield from deriver.start(progress.agent_name, progress.turn, progress.first)
-    yield from deriver.take_messages(progress.start, progress.messages, progress.handoffs)
+    yield from deriver.take_messages(progress.start, progress.messages, progress.handoffs, progress.retrievals)

@@ -4,9 +4,10 @@ This is the only definition of their schema; see `rojak.manifests.base`. `load` 
 """
 
 from rojak.manifests.agent import Agent, AgentSpec, AgentStatus
-from rojak.manifests.loading import KINDS, Bundle, Key, load, read, read_text
+from rojak.manifests.loading import KINDS, Bundle, Key, read, read_text
 from rojak.manifests.mcp_server import MCPServer, MCPServerSpec, MCPServerStatus
 from rojak.manifests.problems import ManifestError, Problem
+from rojak.manifests.references import check_references, handoff_name_of, load, tool_name_of
 from rojak.manifests.resource import API_VERSION, GROUP, VERSION, ObjectMeta, Resource
 from rojak.manifests.schedule import Schedule, ScheduleSpec, ScheduleStatus
 from rojak.manifests.tools import Approval, Handoff, Tool
@@ -52,6 +53,8 @@ __all__ = [
     "WorkerPoolStatus",
     "WorkerSpec",
     "WorkerStatus",
+    "check_references",
+    "handoff_name_of",
     "load",
     "read",
     "read_text",
@@ -59,4 +62,5 @@ __all__ = [
     "seconds_of",
     "task_queue_of",
     "time_of",
+    "tool_name_of",
 ]

@@ -63,7 +63,7 @@ class ModelSpec(Model):
 
 
 class Limits(Model):
-    """What one run may take; it fails, with an error that says so, when it needs more.
+    """What one run may take. Reaching a limit ends the run with a result that says so; a session goes on afterwards.
 
     Attributes:
         max_turns: messages that may be generated for one task.

@@ -43,7 +43,7 @@ class Bundle:
         worker_pools: the WorkerPools.
         config_maps: the data of plain ConfigMaps.
         secrets: the data of plain Secrets, decoded.
-        documents: what each object was read from, by kind and key.
+        documents: what each object was read from, by kind and key; those that are not valid too.
         problems: what is wrong.
         files: all files that were read.
     """
@@ -88,6 +88,10 @@ class Bundle:
         if self.errors:
             raise ManifestError(self.errors)
 
+    def place_of(self, resource: Resource, location: Location) -> Place:
+        """Where a part of the object stands in its file."""
+        return self._document(resource).place_of(location)
+
     def folder_of(self, resource: Resource) -> Path:
         """The folder of the file that the object was read from."""
         return Path(self._document(resource).file).parent
@@ -114,7 +118,7 @@ def read(paths: Iterable[str | Path], *, namespace: str = "default") -> Bundle:
     Returns:
         What was found, with everything that is wrong with it: see `Bundle.problems`.
     """
-    bundle = Bundle()
+    bundle, paths = Bundle(), list(paths)
     for path in paths:
         for file in _files_of(Path(path), bundle):
             _read_file(file, bundle, namespace)
@@ -188,7 +192,12 @@ def _take(document: Document, bundle: Bundle, namespace: str) -> None:
 
 def _take_resource(cls: type[Resource], document: Document, bundle: Bundle, namespace: str) -> None:
     resource = validate(cls, document, bundle.problems)
+    metadata = document.data.get("metadata")
     if resource is None:
+        # It is there, though: what refers to it need not be told that it is not.
+        if isinstance(metadata, Mapping) and isinstance(metadata.get("name"), str):
+            key = Key(str(metadata.get("namespace") or namespace), metadata["name"])
+            bundle.documents.setdefault((cls.__name__, key), document)
         return
     if "namespace" not in resource.metadata.model_fields_set:
         resource.metadata.namespace = namespace
@@ -239,14 +248,3 @@ def _take_plain(document: Document, bundle: Bundle, namespace: str) -> None:
     name, where = metadata["name"], str(metadata.get("namespace") or namespace)
     if _is_new(kind, name, where, document, bundle):
         (bundle.secrets if kind == "Secret" else bundle.config_maps)[Key(where, name)] = values
-
-
-def load(paths: Iterable[str | Path], *, namespace: str = "default") -> Bundle:
-    """Read files and folders, and see that they can be used.
-
-    Raises:
-        ManifestError: something is wrong with them; all of it.
-    """
-    bundle = read(list(paths), namespace=namespace)
-    bundle.check()
-    return bundle

@@ -26,6 +26,8 @@ _WANTED: Final = {
     "model_type": "a mapping: fields with ': ', indented",
     "model_attributes_type": "a mapping: fields with ': ', indented",
 }
+#: What people look for in other places; models take it, and the schema does not list it.
+_MODEL_PARAMETERS: Final = {"temperature", "topp", "maxtokens", "maxoutputtokens", "reasoningeffort", "seed", "stop"}
 _BOUNDS: Final = {
     "greater_than_equal": "must be at least {ge}",
     "greater_than": "must be more than {gt}",
@@ -103,8 +105,10 @@ def _unknown_field(cls: type[Resource], location: Location) -> str:
     fields = [field.alias or key for key, field in here.model_fields.items()] if here else []
     hint = suggestion(name, fields)
     if not hint:
-        elsewhere = [path for path in _paths_of(cls, str(name)) if path]
-        hint = f"; there is {elsewhere[0]}" if elsewhere else ""
+        elsewhere = next(_paths_of(cls, str(name)), None)
+        hint = f"; there is {elsewhere}" if elsewhere else ""
+        if str(name).replace("_", "").lower() in _MODEL_PARAMETERS:
+            hint = "; parameters of the model go under spec.model.parameters"
     return f"unknown field{hint or '; the fields here are ' + ', '.join(fields)}"
 
 

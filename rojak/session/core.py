@@ -12,7 +12,9 @@ from rojak.session.approvals import expire_approvals, hold_for_approval, post_ap
 from rojak.session.budget import admit_calls, deadline_of, end_for_time, find_limit
 from rojak.session.limits import CONTEXT_BYTES, TURN_TRANSCRIPT_BYTES, size_of
 from rojak.session.mailbox import post_reply
+from rojak.session.misfits import correction, describe_misfit
 from rojak.session.patches import apply_patch
+from rojak.session.retrieval import retrieval_query, take_retrieved
 from rojak.session.routing import find_route, offered_names
 from rojak.session.state import CallOutcome, HandOff, PendingCall, Reply, SessionState, ToolRejected, Turn
 from rojak.session.steps import (
@@ -35,7 +37,7 @@ from rojak.session.steps import (
     TurnFinished,
 )
 from rojak.session.transcript import append_message, rewind, trim
-from rojak.types.activities import Refreshed, ToolFailed
+from rojak.types.activities import OutputProblem, Refreshed, ToolFailed
 from rojak.types.agent import Agent
 from rojak.types.messages import ConversationMessage, ToolCall, Usage
 
@@ -53,7 +55,7 @@ def decide(state: SessionState) -> Step:
     if _is_answered(state, turn) or find_limit(state, turn) is not None:
         return FinishTurn()
     if turn.retrieval == "wanted":
-        return Retrieve(query=_retrieval_query(state))
+        return Retrieve(query=retrieval_query(state))
     return CallModel()
 
 
@@ -62,13 +64,14 @@ def apply(state: SessionState, outcome: Outcome) -> None:
     match outcome:
         case TurnBegun(now):
             _begin_turn(state, now)
-        case Retrieved(text):
-            turn = current_turn(state)
-            turn.retrieval, turn.retrieved = "done", text
-        case ModelReplied(message, now, refreshed):
+        case Retrieved(result):
+            take_retrieved(state, current_turn(state), active_agent(state), result)
+        case ModelReplied(message, now, refreshed, problem):
             if refreshed is not None:
                 _take_refreshed(state, refreshed)
             _take_model_reply(state, message, now)
+            if problem is not None and state.turn is not None:
+                _take_problem(state, problem)
         case ToolsAnswered(outcomes):
             _take_outcomes(state, outcomes)
         case ApprovalsExpired(now):
@@ -146,11 +149,6 @@ def _begin_turn(state: SessionState, now: float) -> None:
         _fail_turn(state, "ConfigurationError", "the session has no agent yet: TaskParams(agent=...)")
 
 
-def _retrieval_query(state: SessionState) -> str:
-    """What the retriever is asked: what the user said last."""
-    return next((m.text for m in reversed(state.transcript) if m.role == "user"), "")
-
-
 def _take_refreshed(state: SessionState, refreshed: Refreshed) -> None:
     state.agent = refreshed.agent or state.agent
     state.catalog = refreshed.catalog or state.catalog
@@ -178,6 +176,17 @@ def _take_model_reply(state: SessionState, message: ConversationMessage, now: fl
         post_approvals(state)
     else:
         _settle_calls(state)
+
+
+def _take_problem(state: SessionState, problem: OutputProblem) -> None:
+    """Tell the model what does not fit in its answer, or give up."""
+    turn, agent = current_turn(state), active_agent(state)
+    turn.misfits += 1
+    if turn.misfits > agent.output_retries:
+        reason = describe_misfit(agent.name, problem, turn.misfits)
+        _fail_turn(state, "OutputValidationError", reason)
+        return
+    append_message(state, ConversationMessage(role="user", content=correction(problem)))
 
 
 def _pend(state: SessionState, agent: Agent, call: ToolCall, now: float) -> PendingCall:
@@ -311,6 +320,7 @@ def _finish_turn(state: SessionState) -> None:
         # The turn's own tokens are those of its messages.
         "session_usage": state.usage if state.type == "persistent" else Usage(),
         "handoffs": turn.handoffs,
+        "retrievals": turn.retrievals,
         "limit": None if _is_answered(state, turn) else find_limit(state, turn),
     }
     # Replies are in the history, one for each turn: what has its default is left out.

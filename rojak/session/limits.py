@@ -2,7 +2,7 @@
 
 Temporal refuses a payload of more than 2 MiB, and a state that does not fit into one could not roll over. So each part
 of the state has a share, and the shares add up to less: 1024 (conversation) + 2 x 128 (context variables, and those
-to return to when a turn fails) + 384 (queue) + 128 (mailbox) + 2 x 64 (agents) = 1920 KiB.
+to return to when a turn fails) + 384 (queue) + 128 (mailbox) + 2 x 64 (agents) + 64 (retrieved) = 1984 KiB.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ QUEUE_BYTES = 384 * 1024
 #: Of the replies that are kept for callers that come back for them.
 MAILBOX_BYTES = 128 * 1024
 MAILBOX_REPLIES = 64
+#: Of what a retriever found, for the instructions of a turn, and of the notes of what it found where.
+RETRIEVED_BYTES = 56 * 1024
+RETRIEVALS_BYTES = 8 * 1024
+#: Characters of what the user said that a retriever is asked for. Models that embed text read no more.
+RETRIEVAL_QUERY_CHARACTERS = 8192
 #: Of what a human writes into a resume.
 RESUME_BYTES = 32 * 1024
 #: Ids of answered tasks and of applied resumes that are remembered, so that asking twice is noticed.

@@ -11,7 +11,7 @@ from rojak.session.mailbox import find_reply
 from rojak.session.state import HandOff, Reply, SessionState
 from rojak.session.transcript import read_window
 from rojak.types.messages import ConversationMessage
-from rojak.types.session import ResumeRequest
+from rojak.types.session import ResumeRequest, Retrieval
 
 
 class Progress(BaseModel):
@@ -26,6 +26,7 @@ class Progress(BaseModel):
         start: index of the first of ``messages``.
         messages: those generated, from the index asked for on.
         handoffs: all of the turn.
+        retrievals: all of the turn.
         interrupts: what waits for approval.
         reply: the reply, once there is one.
     """
@@ -38,6 +39,7 @@ class Progress(BaseModel):
     start: int = 0
     messages: list[ConversationMessage] = []
     handoffs: list[HandOff] = []
+    retrievals: list[Retrieval] = []
     interrupts: list[ResumeRequest] = []
     reply: Reply | None = None
 
@@ -61,9 +63,17 @@ def read_progress(state: SessionState, task_id: str, after: int) -> Progress:
             start=max(after, turn.first),
             messages=read_window(state, max(after, turn.first), state.end),
             handoffs=turn.handoffs,
+            retrievals=turn.retrievals,
             interrupts=interrupts,
         )
     reply = find_reply(state, task_id)
     if reply is None:
         return Progress(phase="queued", agent_name=name)
-    return Progress(phase="over", agent_name=name, first=reply.first, handoffs=reply.handoffs, reply=reply)
+    return Progress(
+        phase="over",
+        agent_name=name,
+        first=reply.first,
+        handoffs=reply.handoffs,
+        retrievals=reply.retrievals,
+        reply=reply,
+    )

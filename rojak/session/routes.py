@@ -27,5 +27,15 @@ class AgentRoute(BaseModel):
         self.__pydantic_fields_set__.add("kind")
 
 
+class RetrieverRoute(BaseModel):
+    """A retriever's store. The tool itself is found on the active agent by name."""
+
+    kind: Literal["retriever"] = "retriever"
+
+    def model_post_init(self, context: object, /) -> None:
+        """Keep the tag of the union on the wire although it is a default."""
+        self.__pydantic_fields_set__.add("kind")
+
+
 #: One kind of route for each kind of tool.
-Route = Annotated[FunctionRoute | AgentRoute, Field(discriminator="kind")]
+Route = Annotated[FunctionRoute | AgentRoute | RetrieverRoute, Field(discriminator="kind")]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from rojak.session.routes import AgentRoute, FunctionRoute, Route
+from rojak.session.routes import AgentRoute, FunctionRoute, RetrieverRoute, Route
 from rojak.session.state import SessionState
 from rojak.types.agent import Agent
 from rojak.types.agent_tool import AgentTool
+from rojak.types.retriever import RetrieverTool
 
 
 def find_route(state: SessionState, agent: Agent, name: str) -> Route | None:
@@ -15,6 +16,8 @@ def find_route(state: SessionState, agent: Agent, name: str) -> Route | None:
     match agent.find_tool(name):
         case AgentTool():
             return AgentRoute()
+        case RetrieverTool():
+            return RetrieverRoute()
         case _:
             return None
 

@@ -16,7 +16,7 @@ from rojak.types.activities import ToolFailed, ToolReturned
 from rojak.types.agent import AnyAgent
 from rojak.types.catalog import ToolCatalog
 from rojak.types.messages import ConversationMessage, ToolCall, Usage
-from rojak.types.session import LimitReached, ResumeRequest, SessionType
+from rojak.types.session import LimitReached, ResumeRequest, Retrieval, SessionType
 
 #: Version of the state's schema. A reader of a newer version knows how to read the older ones.
 SCHEMA_VERSION = 1
@@ -123,6 +123,7 @@ class Turn(_Stored):
         context_before: the context variables before the turn.
         retrieval: what became of the agent's retriever: still to be asked, asked, or there is none.
         retrieved: what it found.
+        retrievals: each time that a retriever was asked, with the sources; as many as have room.
         usage: tokens of the turn's model calls.
         handoffs: who handed over to whom.
         next_agent: whom the calls settled so far hand over to, once all of the step are.
@@ -133,6 +134,7 @@ class Turn(_Stored):
         deadline: when they are over, in seconds since the epoch.
         tool_calls: tool calls that the limits let through.
         limit: the limit that ends the turn, once one does.
+        misfits: answers that did not fit the agent's schema.
     """
 
     task_id: str
@@ -146,6 +148,7 @@ class Turn(_Stored):
     context_before: dict[str, Any] = {}
     retrieval: Literal["none", "wanted", "done"] = "none"
     retrieved: str | None = None
+    retrievals: list[Retrieval] = []
     usage: Usage = Usage()
     handoffs: list[HandOff] = []
     next_agent: AnyAgent | None = None
@@ -156,6 +159,7 @@ class Turn(_Stored):
     deadline: float | None = None
     tool_calls: int = 0
     limit: LimitReached | None = None
+    misfits: int = 0
 
 
 class Reply(BaseModel):
@@ -178,6 +182,7 @@ class Reply(BaseModel):
         error_type: for a failure, the name of the cause.
         reason: its text.
         limit: the limit that ended the turn before there was an answer.
+        retrievals: each time that a retriever was asked.
     """
 
     kind: Literal["done", "interrupted", "failed", "cancelled", "continued"] = "done"
@@ -197,6 +202,7 @@ class Reply(BaseModel):
     error_type: str | None = None
     reason: str | None = None
     limit: LimitReached | None = None
+    retrievals: list[Retrieval] = []
 
     def for_sender_of(self, task: Task) -> Reply:
         """The reply without what whoever has the task knows: `restored` puts it back. Histories hold each reply."""
@@ -235,7 +241,10 @@ def _without_sender(message: ConversationMessage, name: str) -> ConversationMess
 
 
 def _with_sender(message: ConversationMessage, name: str) -> ConversationMessage:
-    return message if message.sender is not None else message.model_copy(update={"sender": name})
+    # What a user says in a turn is the session's correction of an answer, and nobody's.
+    return (
+        message if message.sender is not None or message.role == "user" else message.model_copy(update={"sender": name})
+    )
 
 
 class SessionState(_Stored):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rojak.session.state import CallOutcome, PendingCall
-from rojak.types.activities import Refreshed
+from rojak.types.activities import OutputProblem, Refreshed, RetrieveResult
 from rojak.types.messages import ConversationMessage
 
 
@@ -62,9 +62,9 @@ class TurnBegun:
 
 @dataclass(frozen=True)
 class Retrieved:
-    """Outcome of Retrieve; ``text`` is None when the retriever failed, and the turn goes on without."""
+    """Outcome of Retrieve; the result's text is None when the retriever failed, and the turn goes on without."""
 
-    text: str | None
+    result: RetrieveResult
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ class ModelReplied:
     message: ConversationMessage
     now: float
     refreshed: Refreshed | None = None
+    problem: OutputProblem | None = None
 
 
 @dataclass(frozen=True)

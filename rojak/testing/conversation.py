@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+from rojak.agents.content import SHOWN_FOR
+
+_SHOWN = SHOWN_FOR.partition("{}")[0]
 
 Provider = Literal["openai", "anthropic"]
 
@@ -21,12 +25,21 @@ class AskedCall:
 
 @dataclass(frozen=True)
 class Said:
-    """One message. A tool's result is a message of role ``tool``, whichever way the provider writes it."""
+    """One message. A tool's result is a message of role ``tool``, whichever way the provider writes it.
+
+    Attributes:
+        role: who speaks.
+        text: what is said.
+        tool_calls: what a model asked for.
+        tool_call_id: of a tool's result.
+        images: URLs of what is shown, data URLs where the bytes were sent.
+    """
 
     role: str
     text: str = ""
     tool_calls: list[AskedCall] = field(default_factory=list)
     tool_call_id: str | None = None
+    images: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,17 @@ class Conversation:
         return next((message.text for message in reversed(self.messages) if message.role == role), None)
 
     @property
+    def output_schema(self) -> dict[str, Any] | None:
+        """The JSON schema that the provider was to keep the answer to; None if it was not asked to."""
+        if self.provider == "openai":
+            form = self.body.get("response_format") or {}
+            schema = (form.get("json_schema") or {}).get("schema")
+        else:
+            form = (self.body.get("output_config") or {}).get("format") or {}
+            schema = form.get("schema")
+        return schema if form.get("type") == "json_schema" else None
+
+    @property
     def tool_results(self) -> list[str]:
         """What the tools said since the user spoke last."""
         results: list[str] = []
@@ -74,7 +98,7 @@ class Conversation:
 
 def read_openai(body: Mapping[str, Any]) -> Conversation:
     """The conversation in a request for chat completions."""
-    messages = [_read_openai_message(message) for message in body.get("messages", [])]
+    messages = _with_shown_results([_read_openai_message(message) for message in body.get("messages", [])])
     system = next((message.text for message in messages if message.role in ("system", "developer")), "")
     tools = [tool["function"]["name"] for tool in body.get("tools") or [] if tool.get("type") == "function"]
     return Conversation("openai", str(body.get("model", "")), system, messages, tools, bool(body.get("stream")), body)
@@ -85,7 +109,20 @@ def _read_openai_message(message: Mapping[str, Any]) -> Said:
         AskedCall(call["id"], call["function"]["name"], call["function"]["arguments"])
         for call in message.get("tool_calls") or []
     ]
-    return Said(message["role"], _text_of(message.get("content")), calls, message.get("tool_call_id"))
+    content = message.get("content")
+    return Said(message["role"], _text_of(content), calls, message.get("tool_call_id"), _images_of(content))
+
+
+def _with_shown_results(messages: list[Said]) -> list[Said]:
+    """The messages, with images that only follow the results of tools as part of the last result."""
+    joined: list[Said] = []
+    for message in messages:
+        last = joined[-1] if joined else None
+        if last is not None and last.role == "tool" and message.role == "user" and message.text.startswith(_SHOWN):
+            joined[-1] = replace(last, images=[*last.images, *message.images])
+        else:
+            joined.append(message)
+    return joined
 
 
 def read_anthropic(body: Mapping[str, Any], model: str | None = None) -> Conversation:
@@ -113,13 +150,26 @@ def _read_anthropic_message(message: Mapping[str, Any]) -> list[Said]:
     calls: list[AskedCall] = []
     for block in content:
         if block.get("type") == "tool_result":
-            said.append(Said("tool", _text_of(block.get("content")), tool_call_id=block.get("tool_use_id")))
+            shown, result_id = block.get("content"), block.get("tool_use_id")
+            said.append(Said("tool", _text_of(shown), tool_call_id=result_id, images=_images_of(shown)))
         elif block.get("type") == "tool_use":
             calls.append(AskedCall(block["id"], block["name"], json.dumps(block["input"])))
-    text = _text_of(content)
-    if text or calls or not said:
-        said.append(Said(message["role"], text, calls))
+    text, images = _text_of(content), _images_of(content)
+    if text or calls or images or not said:
+        said.append(Said(message["role"], text, calls, images=images))
     return said
+
+
+def _images_of(content: Any) -> list[str]:
+    """URLs of the images, whichever way the provider writes them."""
+    urls: list[str] = []
+    for part in content if isinstance(content, list) else []:
+        if part.get("type") == "image_url":
+            urls.append(part["image_url"]["url"])
+        elif part.get("type") == "image":
+            source = part["source"]
+            urls.append(source.get("url") or f"data:{source['media_type']};base64,{source['data']}")
+    return urls
 
 
 def _text_of(content: Any) -> str:

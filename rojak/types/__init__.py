@@ -2,15 +2,17 @@
 
 from rojak.types.agent import Agent, AgentExecuteFnResult, AgentInstructionOptions, Interrupt
 from rojak.types.agent_tool import AgentTool
+from rojak.types.content import ImagePart, TextPart
 from rojak.types.mcp import MCPServerConfig
 from rojak.types.messages import ConversationMessage, FunctionCall, ToolCall, Usage
-from rojak.types.retriever import Retriever
+from rojak.types.retriever import Passage, Retriever, RetrieverTool
 from rojak.types.retry import RetryOptions, RetryPolicy
 from rojak.types.session import (
     LimitReached,
     OrchestratorResponse,
     ResumeRequest,
     ResumeResponse,
+    Retrieval,
     SessionConfig,
     TaskParams,
     UpdateConfigParams,
@@ -23,17 +25,22 @@ __all__ = [
     "AgentTool",
     "ConversationMessage",
     "FunctionCall",
+    "ImagePart",
     "Interrupt",
     "LimitReached",
     "MCPServerConfig",
     "OrchestratorResponse",
+    "Passage",
     "ResumeRequest",
     "ResumeResponse",
+    "Retrieval",
     "Retriever",
+    "RetrieverTool",
     "RetryOptions",
     "RetryPolicy",
     "SessionConfig",
     "TaskParams",
+    "TextPart",
     "ToolCall",
     "UpdateConfigParams",
     "Usage",

@@ -49,10 +49,17 @@ class StreamPosition(BaseModel):
 
 
 class Frame(BaseModel):
-    """The active agent and the context variables of a session, as the frame query answers."""
+    """What a session has besides its conversation, as the frame query answers.
+
+    Attributes:
+        agent: the active agent.
+        context_variables: as they are now.
+        retrieved: what the agent's retriever found for this turn.
+    """
 
     agent: AnyAgent
     context_variables: dict[str, Any] = {}
+    retrieved: str | None = None
 
 
 class ModelRequest(BaseModel):
@@ -65,6 +72,7 @@ class ModelRequest(BaseModel):
         context_variables: for instructions that are a function.
         fetch_context: they are too large to be sent with each call: ask the session.
         retrieved: what the agent's retriever found for this turn.
+        fetch_retrieved: that is too large to be sent with each call of the turn: ask the session.
         stream: set when somebody listens to the text as it is generated.
     """
 
@@ -74,6 +82,7 @@ class ModelRequest(BaseModel):
     context_variables: dict[str, Any] = {}
     fetch_context: bool = False
     retrieved: str | None = None
+    fetch_retrieved: bool = False
     stream: StreamPosition | None = None
 
 
@@ -91,14 +100,29 @@ class Refreshed(BaseModel):
     catalog: ToolCatalog | None = None
 
 
+class OutputProblem(BaseModel):
+    """Why an answer does not fit its agent's schema.
+
+    Attributes:
+        field: where, by names that the schema has; empty for the answer as a whole.
+        rule: the keyword of the schema that it breaks, or ``"json"`` for what is no JSON.
+        message: for the model.
+    """
+
+    field: str = ""
+    rule: str
+    message: str
+
+
 class ModelReply(ConversationMessage):
-    """Output of the model activity: the message, and what the session has to know to judge its tool calls."""
+    """Output of the model activity: the message, and what the session has to know to judge it."""
 
     refreshed: Refreshed | None = None
+    problem: OutputProblem | None = None
 
     def message(self) -> ConversationMessage:
         """The message alone, as a conversation keeps it."""
-        kept = self.model_fields_set - {"refreshed"}
+        kept = self.model_fields_set - {"refreshed", "problem"}
         return ConversationMessage.model_construct(**{name: getattr(self, name) for name in kept})
 
 
@@ -175,7 +199,16 @@ class RetrieveRequest(BaseModel):
 
 
 class RetrieveResult(BaseModel):
-    """Output of the retrieval activity. ``text`` is None when the store failed; ``error_type`` then says how."""
+    """Output of the retrieval activity.
+
+    Attributes:
+        text: what was found, for the model; empty when nothing was, None when the store failed.
+        sources: where it comes from, each once.
+        error_type: for a failure, the name of the cause.
+        reason: for a failure, what an operator can do about it; no text of the store or of the conversation.
+    """
 
     text: str | None = None
+    sources: list[str] = []
     error_type: str | None = None
+    reason: str | None = None

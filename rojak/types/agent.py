@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
+from rojak.types.outputs import check_schema, schema_of
 from rojak.types.retriever import AnyRetriever
 from rojak.types.retry import RetryOptions
 from rojak.types.tools import AnyTool, Tool
@@ -61,6 +63,12 @@ class Agent(BaseModel):
         interrupts: tool calls that wait for a human.
         retriever: where knowledge for the instructions comes from.
         retry_options: time-outs and retries of this agent's model and tool calls.
+        output_type: what answers are to be: a pydantic model, a dataclass or a TypedDict. It stays in this process;
+            what travels is its schema.
+        output_schema: the JSON schema of it; may be given instead of ``output_type``. It describes an object.
+        output_mode: ``"native"`` asks the provider to keep to the schema; ``"instructions"`` asks the model, for
+            models and servers that have nothing of the kind.
+        output_retries: how often a model is told what does not fit in its answer before the run fails.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -79,6 +87,15 @@ class Agent(BaseModel):
     interrupts: list[Interrupt] = []
     retriever: AnyRetriever | None = None
     retry_options: RetryOptions = RetryOptions()
+    output_type: Any | None = Field(default=None, exclude=True, repr=False)
+    output_schema: dict[str, Any] | None = Field(default=None, repr=False)
+    output_mode: Literal["native", "instructions"] = "native"
+    output_retries: int = Field(default=2, ge=0)
+
+    @field_validator("output_schema")
+    @classmethod
+    def _schema_is_of_an_object(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        return None if value is None else check_schema(value)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -91,6 +108,25 @@ class Agent(BaseModel):
     def model_post_init(self, context: Any, /) -> None:
         """Keep what identifies the agent on the wire, also where it came from a default of this version's class."""
         self.__pydantic_fields_set__.update(("type", "model", "name"))
+        if self.output_type is not None:
+            self.output_schema = schema_of(self.output_type)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with these fields changed; the schema follows the type."""
+        copied = super().model_copy(update=update, deep=deep)
+        if update and "output_type" in update:
+            copied.output_schema = None if copied.output_type is None else schema_of(copied.output_type)
+        return copied
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same as data: what this process knows of ``output_type`` does not count."""
+        if not isinstance(other, Agent):
+            return NotImplemented
+        return type(self) is type(other) and self._as_data() == other._as_data()
+
+    def _as_data(self) -> tuple[Any, ...]:
+        fields = {name: value for name, value in self.__dict__.items() if name != "output_type"}
+        return fields, self.__pydantic_extra__, self.__pydantic_private__
 
     @model_validator(mode="after")
     def _tools_have_names_of_their_own(self) -> Self:

@@ -47,6 +47,10 @@ class ToolCallNotPendingError(RojakError, LookupError):
     """A resume names a tool call that waits for no approval: unknown, or already resolved. Nothing was changed."""
 
 
+class RetrievalError(RojakError):
+    """A retriever's store could not be asked this time. The message may be logged: it quotes no text of anybody's."""
+
+
 class RunFailedError(RojakError):
     """The turn failed; the session is as it was before the turn and stays usable.
 
@@ -61,6 +65,13 @@ class RunFailedError(RojakError):
         self.error_type = error_type
         self.reason = reason
         self.task_id = task_id
+
+
+class OutputValidationError(RunFailedError):
+    """The answer does not fit the agent's ``output_type``, however often the model was told.
+
+    ``reason`` names the field and the rule that it breaks, and quotes nothing of the answer.
+    """
 
 
 class RunCancelledError(RojakError):

@@ -59,7 +59,8 @@ class ConversationMessage(BaseModel):
 
     Attributes:
         role: who speaks, in the providers' terms.
-        content: text, or a list of content parts in OpenAI's form, or None where there are only tool calls.
+        content: text, or a list of content parts (TextPart, ImagePart, or dictionaries in OpenAI's form), or None
+            where there are only tool calls.
         sender: name of the agent that generated the message (also on the results of the tools it called).
         tool_calls: what an assistant message asks for.
         tool_call_id: on a tool message, the ``ToolCall.id`` that it answers.

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rojak.types.agent import Agent, AnyAgent
+from rojak.types.content import check_content
 from rojak.types.messages import ConversationMessage, Usage
 
 SessionType = Literal["persistent", "stateless"]
@@ -17,12 +18,14 @@ def check_messages(value: Any) -> Any:
     """Name the message that cannot be one, and what it lacks.
 
     Raises:
-        ValueError: a message is neither a dictionary nor a ConversationMessage, or has no role.
+        ValueError: a message is neither a dictionary nor a ConversationMessage, has no role, or shows what is
+            neither text nor an image that a session can carry.
     """
     if not isinstance(value, list | tuple):
         raise ValueError("messages must be a list of messages, for instance [{'role': 'user', 'content': 'Hi'}]")
     for index, message in enumerate(value):
         if isinstance(message, ConversationMessage):
+            _check_content(index, message.content)
             continue
         if not isinstance(message, dict):
             raise ValueError(
@@ -32,7 +35,15 @@ def check_messages(value: Any) -> Any:
             raise ValueError(
                 f"message {index} has no 'role'; add one of 'user', 'assistant', 'system', 'developer', 'tool'"
             )
+        _check_content(index, message.get("content"))
     return list(value)
+
+
+def _check_content(index: int, content: Any) -> None:
+    try:
+        check_content(content)
+    except ValueError as error:
+        raise ValueError(f"message {index}, {error}") from None
 
 
 class TaskParams(BaseModel):
@@ -138,6 +149,26 @@ class LimitReached(BaseModel):
     used: float
 
 
+class Retrieval(BaseModel):
+    """An agent's retriever was asked, for the instructions of this turn.
+
+    Attributes:
+        index: of the message that was generated next.
+        agent_name: whose retriever.
+        retriever: its type, and its name if it has one: ``"qdrant"``, ``"qdrant/handbook"``.
+        sources: where what was found comes from, each once; empty when nothing was found, or the store failed.
+        error_type: for a failure, the name of the cause. The turn went on without the knowledge.
+        reason: for a failure, what can be done about it.
+    """
+
+    index: int
+    agent_name: str
+    retriever: str
+    sources: list[str] = []
+    error_type: str | None = None
+    reason: str | None = None
+
+
 class OrchestratorResponse(BaseModel):
     """What came of a task.
 
@@ -149,6 +180,9 @@ class OrchestratorResponse(BaseModel):
         usage: tokens of this task's model calls.
         session_usage: tokens of all the session's model calls so far.
         limit: the limit that ended the run early; None where the model came to an answer.
+        output: the answer of an agent that has an ``output_type``: an object of it where this process knows the
+            type, plain JSON data elsewhere. None where there is no such answer.
+        retrievals: what the agents' retrievers found, or that they failed.
     """
 
     messages: list[ConversationMessage]
@@ -157,6 +191,8 @@ class OrchestratorResponse(BaseModel):
     usage: Usage = Usage()
     session_usage: Usage = Usage()
     limit: LimitReached | None = None
+    output: Any = None
+    retrievals: list[Retrieval] = []
 
 
 class UpdateConfigParams(BaseModel):

@@ -11,8 +11,8 @@ from temporalio import exceptions, workflow
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, FailureError
 
 from rojak.session.core import active_agent, current_turn
-from rojak.session.limits import INLINE_BYTES, size_of
-from rojak.session.routes import AgentRoute, FunctionRoute
+from rojak.session.limits import INLINE_BYTES, RETRIEVAL_QUERY_CHARACTERS, size_of
+from rojak.session.routes import AgentRoute, FunctionRoute, RetrieverRoute
 from rojak.session.state import CallOutcome, PendingCall, SessionState
 from rojak.session.steps import ModelReplied, Retrieved, ToolsAnswered, TurnFailed
 from rojak.session.transcript import build_window
@@ -28,9 +28,12 @@ from rojak.types.activities import (
     ToolFailed,
     ToolOutcome,
     ToolRequest,
+    ToolReturned,
 )
 from rojak.types.agent import Agent
+from rojak.types.retriever import Retriever, RetrieverTool
 from rojak.types.retry import RetryOptions
+from rojak.workflows.metrics import count_retrieval
 from rojak.workflows.options import (
     MODEL_RETRY,
     TOOL_RETRY,
@@ -59,8 +62,10 @@ class SessionCalls:
             fields["agent"] = agent
         if not isinstance(agent.instructions, str):
             fields.update(self._context_field())
-        if turn.retrieved is not None:
-            fields["retrieved"] = turn.retrieved
+        if turn.retrieved:
+            # All calls of the turn need it. What is large is in the history once, as the result of the retrieval.
+            large = len(turn.retrieved.encode()) > INLINE_BYTES
+            fields.update({"fetch_retrieved": True} if large else {"retrieved": turn.retrieved})
         if turn.stream:
             fields["stream"] = StreamPosition(turn=turn.number, step=turn.step)
         try:
@@ -75,7 +80,9 @@ class SessionCalls:
             failure = _describe(error)
             return TurnFailed(error_type=failure.error_type, reason=failure.message)
         self._sent_keys.add(key)
-        return ModelReplied(message=reply.message(), now=workflow.time(), refreshed=reply.refreshed)
+        return ModelReplied(
+            message=reply.message(), now=workflow.time(), refreshed=reply.refreshed, problem=reply.problem
+        )
 
     async def call_tools(self, calls: list[PendingCall]) -> ToolsAnswered:
         """Make the calls at the same time."""
@@ -97,6 +104,9 @@ class SessionCalls:
                 return await self._call_function(pending)
             case AgentRoute():
                 return ToolFailed(error_type="NotSupportedError", message="sub-agents cannot be called yet")
+
+            case RetrieverRoute():
+                return await self._call_retriever(pending)
 
     async def _call_function(self, pending: PendingCall) -> CallOutcome:
         agent, call = active_agent(self._state), pending.call
@@ -133,20 +143,46 @@ class SessionCalls:
         """Ask the active agent's retriever. A failure is no failure of the turn."""
         agent = active_agent(self._state)
         if agent.retriever is None:
-            return Retrieved(text=None)
+            return Retrieved(RetrieveResult())
+        result = await self._look_up(agent, agent.retriever, query)
+        if result.error_type is not None:
+            workflow.logger.warning(
+                "retrieval failed, agent %r goes on without it: %s: %s", agent.name, result.error_type, result.reason
+            )
+        return Retrieved(result)
+
+    async def _call_retriever(self, pending: PendingCall) -> CallOutcome:
+        """Ask a retriever for what the model looks for. Here a failure is an answer: the model may try otherwise."""
+        agent, call = active_agent(self._state), pending.call
+        tool = agent.find_tool(call.function.name)
+        if not isinstance(tool, RetrieverTool):
+            raise RuntimeError(f"{call.function.name} is no retriever")
         try:
-            result = await workflow.execute_activity(
+            query = tool.read_query(call.function.arguments if pending.arguments is None else pending.arguments)
+        except ValueError as error:
+            return ToolFailed(error_type="InvalidArgumentsError", message=str(error))
+        result = await self._look_up(agent, tool.retriever, query[:RETRIEVAL_QUERY_CHARACTERS])
+        if result.text is None:
+            return ToolFailed(
+                error_type=result.error_type or "RetrievalError", message=f"the look-up failed: {result.reason}"
+            )
+        return ToolReturned(output=result.text or "Nothing was found.")
+
+    async def _look_up(self, agent: Agent, retriever: Retriever, query: str) -> RetrieveResult:
+        """Ask a retriever, and count how it went; a failure is a result."""
+        try:
+            result: RetrieveResult = await workflow.execute_activity(
                 RETRIEVE,
-                RetrieveRequest(retriever=agent.retriever, query=query),
+                RetrieveRequest(retriever=retriever, query=query),
                 result_type=RetrieveResult,
-                summary=f"{agent.name}: retrieval {agent.retriever.type}",
-                **retrieval_activity_options(),
+                summary=f"{agent.name}: retrieval {retriever.label}",
+                **retrieval_activity_options(retriever),
             )
         except ActivityError as error:
             failure = _describe(error)
-            workflow.logger.warning("retrieval failed, the turn goes on without it: %s", failure.error_type)
-            return Retrieved(text=None)
-        return Retrieved(text=result.text)
+            result = RetrieveResult(error_type=failure.error_type, reason=failure.message)
+        count_retrieval(retriever, result)
+        return result
 
     def _context_field(self) -> dict[str, Any]:
         """The context variables as a field of a request, or the order to fetch them where they are large."""

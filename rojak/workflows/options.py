@@ -7,6 +7,7 @@ from typing import TypedDict
 
 import temporalio.common
 
+from rojak.types.retriever import Retriever
 from rojak.types.retry import RetryOptions, RetryPolicy
 
 #: A worker that has not been heard of for this long has died; its activities are given to another one.
@@ -19,7 +20,8 @@ MODEL_RETRY = RetryPolicy(maximum_attempts=6, maximum_interval_in_seconds=15)
 TOOL_RETRY = RetryPolicy(maximum_attempts=3, initial_interval_in_seconds=0.5)
 #: A retrieval by default: over within seconds, because the turn goes on without it.
 RETRIEVAL_RETRY = RetryPolicy(maximum_attempts=2, initial_interval_in_seconds=0.5)
-RETRIEVAL_TIMEOUT = timedelta(seconds=5)
+#: How much longer than the look-up itself its activity may take.
+RETRIEVAL_OVERHEAD = timedelta(seconds=1)
 
 
 class ActivityOptions(TypedDict):
@@ -54,10 +56,10 @@ def build_activity_options(options: RetryOptions, default: RetryPolicy) -> Activ
     }
 
 
-def retrieval_activity_options() -> ActivityOptions:
+def retrieval_activity_options(retriever: Retriever) -> ActivityOptions:
     """Options of a retrieval."""
     return {
-        "start_to_close_timeout": RETRIEVAL_TIMEOUT,
+        "start_to_close_timeout": timedelta(seconds=retriever.timeout_in_seconds) + RETRIEVAL_OVERHEAD,
         "heartbeat_timeout": HEARTBEAT_TIMEOUT,
         "retry_policy": build_retry_policy(RETRIEVAL_RETRY),
     }

@@ -277,9 +277,12 @@ class OrchestratorWorkflow:
 
     @workflow.query(name=FRAME_QUERY)
     def frame(self) -> Frame | None:
-        """The active agent and the context variables."""
+        """The active agent, the context variables, and what was retrieved for this turn."""
         agent = self._state.agent
-        return None if agent is None else Frame(agent=agent, context_variables=self._state.context_variables)
+        if agent is None:
+            return None
+        retrieved = self._state.turn.retrieved if self._state.turn else None
+        return Frame(agent=agent, context_variables=self._state.context_variables, retrieved=retrieved)
 
     @workflow.query(name=contracts.QUERY_CONFIG)
     def get_config(self) -> SessionConfig:

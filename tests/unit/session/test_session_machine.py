@@ -37,7 +37,7 @@ from rojak.session.steps import (
 )
 from rojak.session.transcript import build_window
 from rojak.types import Agent, ConversationMessage, FunctionCall, Interrupt, ResumeResponse, Retriever, ToolCall, Usage
-from rojak.types.activities import PatchOperation, ToolFailed, ToolReturned
+from rojak.types.activities import OutputProblem, PatchOperation, RetrieveResult, ToolFailed, ToolReturned
 from rojak.types.errors import RojakError
 
 
@@ -218,11 +218,11 @@ class SessionMachine(RuleBasedStateMachine):
     @precondition(lambda self: isinstance(decide(self.state), Retrieve))
     @rule(text=st.sampled_from([None, "known"]))
     def retrieve(self, text: str | None) -> None:
-        apply(self.state, Retrieved(text))
+        apply(self.state, Retrieved(RetrieveResult(text=text)))
 
     @precondition(lambda self: isinstance(decide(self.state), CallModel))
-    @rule(names=st.lists(st.sampled_from([*NAMES, "missing"]), max_size=3))
-    def model_replies(self, names: list[str]) -> None:
+    @rule(names=st.lists(st.sampled_from([*NAMES, "missing"]), max_size=3), fits=st.booleans())
+    def model_replies(self, names: list[str], fits: bool) -> None:
         window = build_window(self.state)
         assert (window.start, window.end) == (self.state.base, self.state.end)
         calls = [ToolCall(id=f"c{next(self.numbers)}", function=FunctionCall(name=name)) for name in names]
@@ -235,7 +235,16 @@ class SessionMachine(RuleBasedStateMachine):
         assert turn is not None
         assert turn.max_turns is None or self.state.end - turn.first < turn.max_turns
         assert turn.max_tokens_total is None or turn.usage.total_tokens < turn.max_tokens_total
-        apply(self.state, ModelReplied(message, self.now))
+        problem = None if calls or fits else OutputProblem(rule="json", message="It is no JSON.")
+        apply(self.state, ModelReplied(message, self.now, problem=problem))
+        if problem is not None:
+            if self.state.turn is None:
+                assert turn.misfits == 3
+                self.check_taken_back(turn.task_id)
+            else:
+                assert turn.misfits < 3
+                assert self.state.transcript[-1].role == "user"
+            return
         assert turn.max_tool_calls is None or turn.tool_calls <= turn.max_tool_calls
         if turn.limit is not None:
             assert calls, "an answer is an answer, whatever it cost"
