@@ -7,8 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 
-from rojak.client import Done, Event, HandedOff, TextDelta, ToolCalled, ToolResult, WaitingForApproval
+from rojak.client import (
+    Done,
+    Event,
+    HandedOff,
+    RetrievalFailed,
+    Retrieved,
+    TextDelta,
+    ToolCalled,
+    ToolResult,
+    WaitingForApproval,
+)
 from rojak.testing import ModelServer
 
 console = Console(highlight=False, soft_wrap=True)
@@ -51,7 +62,7 @@ class Screen:
     def say(self, who: str, text: str) -> None:
         """A line of somebody's."""
         self._end_line()
-        console.print(f"[bold cyan]{who}:[/] {text}")
+        console.print(f"[bold cyan]{who}:[/] {escape(text)}")
 
     def note(self, text: str) -> None:
         """Something that happened."""
@@ -68,9 +79,13 @@ class Screen:
                 console.print(text, end="", markup=False)
                 self._line += text or " "
             case ToolCalled(agent_name=agent, tool_name=name, arguments=arguments):
-                self.note(f"[magenta]{agent} calls {name}[/] [dim]{arguments}[/]")
+                self.note(f"[magenta]{agent} calls {name}[/] [dim]{escape(arguments)}[/]")
             case ToolResult(tool_name=name, content=content):
-                self.note(f"[dim]{name} -> {content}[/]")
+                self.note(f"[dim]{name} -> {escape(content)}[/]")
+            case Retrieved(agent_name=agent, sources=sources):
+                self.note(f"[magenta]{agent} looks up[/] [dim]{escape('; '.join(sources) or 'nothing is found')}[/]")
+            case RetrievalFailed(agent_name=agent, reason=reason):
+                self.note(f"[yellow]{agent} goes on without looking up:[/] {escape(reason)}")
             case HandedOff(from_agent=before, to_agent=after):
                 self.note(f"[blue]{before} hands over to {after}[/]")
             case WaitingForApproval(requests=requests):

@@ -7,12 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.client import Client
 
 from rojak import Rojak, TaskParams
-from rojak.testing import ModelServer, call
+from rojak.agents import OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
+from rojak.testing import ModelServer, Reply, call
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -65,3 +67,31 @@ async def test_the_provider_in_the_providers_guide_works(temporal_client: Client
         task = TaskParams(agent=agent, messages=[{"role": "user", "content": "Polly"}])
         response = await rojak.run(id=task_queue, task=task)
     assert response.result.messages[-1].content == "Polly"
+
+
+def test_the_program_of_the_readme_that_looks_something_up_runs(
+    temporal_address: str, model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model_server.when(system=r"[notes.md] The office opens at nine.").reply("At nine.")
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_BASE_URL", model_server.base_url)
+    program = next(s for s in snippets(ROOT / "README.md") if "my-first-look-up" in s)
+    path = tmp_path / "main.py"
+    path.write_text(program.replace("localhost:7233", temporal_address).replace("my-first-look-up", tmp_path.name))
+    result = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60)
+    assert result.stdout == "At nine. ['notes.md']\n", result.stderr
+
+
+async def test_the_store_in_the_retrievers_guide_works(
+    temporal_client: Client, task_queue: str, model_server: ModelServer
+) -> None:
+    names: dict[str, Any] = {}
+    exec(snippets(ROOT / "docs/retrievers.md")[-1], names)
+    model_server.otherwise().reply(lambda conversation: Reply(conversation.system))
+    rojak = Rojak(temporal_client, task_queue)
+    provider = OpenAIAgentActivities(OpenAIAgentOptions(api_key="test", base_url=model_server.base_url))
+    async with rojak.create_worker([provider, names["glossary_activities"]]):
+        agent = OpenAIAgent(retriever=names["GlossaryRetriever"]())
+        task = TaskParams(agent=agent, messages=[{"role": "user", "content": "Arete"}])
+        response = await rojak.run(id=task_queue, task=task)
+    assert "[arete] A thin ridge of rock." in response.result.messages[-1].content
