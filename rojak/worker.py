@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import importlib.metadata
+import inspect
 import logging
 from collections.abc import Generator, Mapping, Sequence
 from datetime import timedelta
@@ -44,6 +45,15 @@ HEARTBEAT_THROTTLE = timedelta(milliseconds=100)
 GRACEFUL_SHUTDOWN = timedelta(seconds=5)
 #: Model and tool calls that one worker has in progress at a time.
 MAX_CONCURRENT_ACTIVITIES = 200
+
+#: What the caller may set of Temporal's worker: all but what is Rojak's to set.
+_WORKER_OPTIONS = inspect.signature(Worker.__init__).parameters.keys() - {
+    "self",
+    "client",
+    "task_queue",
+    "workflows",
+    "activities",
+}
 
 
 def build_workflow_runner(given: WorkflowRunner | None = None) -> WorkflowRunner:
@@ -100,6 +110,11 @@ class RojakWorker:
             )
         self._text_sink = text_sink
         self._options = dict(worker_options or {})
+        if unknown := sorted(self._options.keys() - _WORKER_OPTIONS):
+            raise ConfigurationError(
+                f"create_worker does not know {', '.join(unknown)}; besides its own arguments it takes those of"
+                " temporalio.worker.Worker, except what makes it a worker of sessions"
+            )
         self._running: Worker | None = None
         self._check: asyncio.Task[None] | None = None
 

@@ -10,6 +10,7 @@ from rojak.client.gateway import SessionGateway
 from rojak.client.outputs import read_output
 from rojak.session.state import Reply, Task
 from rojak.types.activities import WINDOW_QUERY
+from rojak.types.errors import ResultNotFoundError
 from rojak.types.messages import ConversationMessage, Usage
 from rojak.types.session import OrchestratorResponse
 from rojak.workflows.contracts import SessionInput
@@ -51,16 +52,28 @@ class ConversationReader:
         return make_response(reply, list(messages), output_type)
 
     async def complete_stateless(
-        self, session_id: str, reply: Reply, task: Task | None = None, output_type: Any = None
+        self,
+        session_id: str,
+        reply: Reply,
+        task: Task | None = None,
+        output_type: Any = None,
+        wanted: str | None = None,
     ) -> OrchestratorResponse:
         """The response of a stateless run: what the caller passed, and what was generated.
 
         A caller that did not start the run reads what was passed from the run's history; that needs no worker.
+
+        Raises:
+            ResultNotFoundError: the run's task is not the one that is ``wanted``.
         """
         if task is None:
             said, task = await self._read_input(session_id, reply)
             if task is not None:
                 reply = reply.restored(task, "stateless")
+            if wanted and wanted != reply.task_id:
+                raise ResultNotFoundError(
+                    f"the run {session_id!r} knows no task {wanted!r}; its only one is {reply.task_id!r}"
+                )
         else:
             said = task.messages
         return make_response(reply, [*said, *reply.messages], output_type)

@@ -10,6 +10,7 @@ from temporalio.client import Client, ScheduleHandle, ScheduleSpec
 
 from rojak.agents.base import AgentActivities
 from rojak.agents.streaming import TextSink
+from rojak.client.checks import check_id, check_instance, check_timeout
 from rojak.client.conversations import ConversationReader
 from rojak.client.events import Event
 from rojak.client.gateway import SessionGateway
@@ -19,7 +20,7 @@ from rojak.client.runs import SessionRuns
 from rojak.client.schedules import create_schedule, list_scheduled_runs
 from rojak.client.settings import new_settings
 from rojak.client.streaming import EventDeriver, read_progress
-from rojak.client.tasks import make_task
+from rojak.client.tasks import make_task, storable
 from rojak.retrievers.base import RetrieverActivities
 from rojak.types.errors import ConfigurationError, ToolCallNotPendingError
 from rojak.types.mcp import MCPServerConfig
@@ -62,8 +63,12 @@ class Rojak:
         no_worker_timeout: float | None = 60.0,
         roll_over_after_events: int | None = None,
     ) -> None:
+        if not isinstance(client, Client):
+            raise ConfigurationError(
+                f"Rojak needs a connected client, await Client.connect(...), not a {type(client).__name__}"
+            )
         self.client = derive_client(client)
-        self.task_queue = task_queue
+        self.task_queue = check_id("task_queue", task_queue)
         self._no_worker_timeout = no_worker_timeout
         self._gateway = SessionGateway(self.client, task_queue, roll_over_after_events)
         self._conversations = ConversationReader(self._gateway)
@@ -95,6 +100,8 @@ class Rojak:
         """
         if mcp_servers:
             raise ConfigurationError("this version of Rojak does not connect to MCP servers; leave mcp_servers out")
+        if not isinstance(agent_activities, list | tuple):
+            raise ConfigurationError("create_worker takes a list: create_worker([OpenAIAgentActivities(...)])")
         activities = [*agent_activities, *(retriever_activities or [])]
         return RojakWorker(self.client, self.task_queue, activities, text_sink=text_sink, worker_options=worker_options)
 
@@ -150,7 +157,10 @@ class Rojak:
             RunTimeoutError: ``timeout`` passed.
             NoWorkerError: nobody works on the task queue.
         """
+        check_id("id", id)
+        timeout = check_timeout(timeout)
         if resume is not None:
+            check_instance("resume", resume, ResumeResponse)
             if task is not None:
                 raise ConfigurationError("run takes a task or a resume, not both; send the task after the resume")
             return (await self._patiently(self._runs.resume(id, resume), timeout)).response
@@ -187,7 +197,10 @@ class Rojak:
 
         Leaving the loop early leaves the run alone: it goes on. Arguments and errors are those of `run`.
         """
+        check_id("id", id)
+        timeout = check_timeout(timeout)
         if resume is not None:
+            check_instance("resume", resume, ResumeResponse)
             if task is not None:
                 raise ConfigurationError("stream takes a task or a resume, not both; send the task after the resume")
             request = await self._find_approval(id, resume.tool_id)
@@ -236,6 +249,7 @@ class Rojak:
             RunFailedError: the task failed.
             RunCancelledError: the session was cancelled.
         """
+        timeout = check_timeout(timeout)
         return await self._patiently(self._runs.get_result(id, task_id, output_type), timeout)
 
     #: Another name of `get_result`.
@@ -260,6 +274,7 @@ class Rojak:
             SessionBusyError: messages are to be replaced in the middle of a turn.
             PayloadTooLargeError: too large.
         """
+        check_instance("params", params, UpdateConfigParams)
         change = ConfigChange(
             settings=new_settings(
                 max_turns=params.max_turns,
@@ -273,7 +288,7 @@ class Rojak:
         if params.messages is not None:
             change.messages = params.messages
         if params.context_variables is not None:
-            change.context_variables = params.context_variables
+            change.context_variables = storable(params.context_variables)
         self._conversations.forget(id)
         await self._patiently(self._gateway.change_config(id, change), None)
 

@@ -23,6 +23,7 @@ from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from rojak.client.checks import check_id
 from rojak.client.errors import (
     means_ask_again,
     means_busy,
@@ -56,6 +57,7 @@ class SessionGateway:
 
     def handle(self, session_id: str, run_id: str | None = None) -> WorkflowHandle[Any, Reply]:
         """A handle to the session's workflow."""
+        check_id("id", session_id)
         return self.client.get_workflow_handle(session_id, run_id=run_id, result_type=Reply)
 
     def session_input(self, session_type: SessionType, task: Task | None = None) -> SessionInput:

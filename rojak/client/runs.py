@@ -16,6 +16,7 @@ from rojak.client.events import Done, Event, WaitingForApproval
 from rojak.client.gateway import SessionGateway
 from rojak.client.responses import RunResponse
 from rojak.client.streaming import EventDeriver, follow, read_progress
+from rojak.client.tasks import check_has_agent
 from rojak.session.state import Reply, Task
 from rojak.types.session import OrchestratorResponse, ResumeRequest, ResumeResponse, SessionType
 from rojak.workflows import contracts
@@ -38,6 +39,8 @@ class SessionRuns:
 
     async def run_task(self, session_id: str, session_type: SessionType, task: Task) -> CompletedRun:
         """Send a task and wait for what comes of it."""
+        if session_type == "stateless":
+            check_has_agent(task)
         if session_type == "persistent":
             reply = await self._gateway.ask(session_id, task)
         else:
@@ -65,7 +68,7 @@ class SessionRuns:
         else:
             asked: Reply | None = await self._gateway.query(session_id, contracts.QUERY_REPLY, [task_id], Reply)
             reply = asked or await self._gateway.await_reply(session_id, task_id or "")
-        return await self._result_of(session_id, reply, None, output_type)
+        return await self._result_of(session_id, reply, None, output_type, wanted=task_id)
 
     async def follow(
         self, session_id: str, deriver: EventDeriver, task_id: str, over: Awaitable[CompletedRun]
@@ -105,12 +108,12 @@ class SessionRuns:
         return CompletedRun(response, reply)
 
     async def _result_of(
-        self, session_id: str, reply: Reply, task: Task | None, output_type: Any = None
+        self, session_id: str, reply: Reply, task: Task | None, output_type: Any = None, wanted: str | None = None
     ) -> OrchestratorResponse | ResumeRequest:
         if reply.kind == "failed":
             raise run_failure(reply.error_type or "Error", reply.reason or "", reply.task_id)
         if reply.kind == "interrupted":
             return reply.interrupts[0]
         if reply.session_type == "stateless":
-            return await self._conversations.complete_stateless(session_id, reply, task, output_type)
+            return await self._conversations.complete_stateless(session_id, reply, task, output_type, wanted)
         return await self._conversations.complete_persistent(session_id, reply, task, output_type)

@@ -15,6 +15,7 @@ from temporalio.client import (
 )
 
 from rojak.client.gateway import SessionGateway
+from rojak.client.tasks import check_has_agent
 from rojak.session.state import Task
 from rojak.types.errors import ConfigurationError
 from rojak.workflows import contracts
@@ -28,8 +29,9 @@ async def create_schedule(gateway: SessionGateway, schedule_id: str, spec: Sched
     """Create the schedule.
 
     Raises:
-        ConfigurationError: there is one of that id.
+        ConfigurationError: there is one of that id, or the task names no agent.
     """
+    check_has_agent(task)
     action = ScheduleActionStartWorkflow(
         contracts.WORKFLOW_NAME,
         gateway.session_input("stateless", task),

@@ -7,6 +7,7 @@ from typing import Any
 
 from rojak.session.state import Settings
 from rojak.types.errors import ConfigurationError
+from rojak.types.retry import LONGEST_SECONDS
 
 #: Settings that count something; None stores that there is no limit.
 _COUNTS = ("max_turns", "history_size", "max_tool_calls", "max_tokens_total")
@@ -28,11 +29,15 @@ def new_settings(*, debug: bool | None = None, run_timeout: float | None = None,
         given = counts.get(name)
         if given is not None:
             limit = _checked(name, given, "a count of 0 or more")
+            if limit is not None and limit != int(limit):
+                raise ConfigurationError(f"{name}={given!r}: give a whole number, or float('inf') for no limit")
             fields[name] = None if limit is None else int(limit)
     if run_timeout is not None:
         fields["run_timeout"] = _checked("run_timeout", run_timeout, "seconds, more than 0")
         if run_timeout == 0:
             raise ConfigurationError("run_timeout=0: give seconds, more than 0, or float('inf') for no limit")
+        if LONGEST_SECONDS < run_timeout < math.inf:
+            raise ConfigurationError(f"run_timeout={run_timeout!r}: give at most ten years, or float('inf')")
     if debug is not None:
         fields["debug"] = debug
     return Settings(**fields)

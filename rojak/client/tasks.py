@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import PydanticSerializationError
 
+from rojak.client.checks import check_id, check_instance
 from rojak.session.intake import check_task_size
 from rojak.session.state import Settings, Task
+from rojak.tools.results import ResultError, plain_json
 from rojak.types.errors import ConfigurationError
 from rojak.types.session import TaskParams
 
@@ -24,40 +26,61 @@ def make_task(
     """The task to send.
 
     Raises:
-        ConfigurationError: there is none, or a context variable cannot be stored.
+        ConfigurationError: there is none, or something of it cannot be stored.
         PayloadTooLargeError: it is too large.
     """
     if params is None:
         raise ConfigurationError("run needs task=TaskParams(agent=..., messages=[...]) or resume=ResumeResponse(...)")
+    check_instance("task", params, TaskParams)
+    if task_id is not None:
+        check_id("task_id", task_id)
     fields: dict[str, Any] = {"id": task_id or secrets.token_hex(8), "messages": params.messages}
     if params.agent is not None:
         fields["agent"] = params.agent
-    if context := storable({**params.context_variables, **(context_variables or {})}):
+    if context := {**storable(params.context_variables), **storable(context_variables or {})}:
         fields["context_variables"] = context
     if settings.model_fields_set:
         fields["settings"] = settings
     if stream:
         fields["stream"] = True
     task = Task(**fields)
-    check_task_size(task)
+    try:
+        check_task_size(task)
+    except PydanticSerializationError as error:
+        raise ConfigurationError(
+            f"the task cannot be sent as JSON ({error}); pass plain data and whole characters"
+        ) from None
     return task
 
 
-def storable(context: dict[str, Any]) -> dict[str, Any]:
+def check_has_agent(task: Task) -> None:
+    """Refuse a stateless run that nobody would do.
+
+    Raises:
+        ConfigurationError: the task names no agent.
+    """
+    if task.agent is None:
+        raise ConfigurationError("a stateless run needs an agent: TaskParams(agent=...)")
+
+
+def storable(context: Any) -> dict[str, Any]:
     """The context variables as JSON data: what a session can keep for weeks.
 
     Raises:
         ConfigurationError: names the variable that is no data.
     """
+    if not isinstance(context, dict):
+        raise ConfigurationError(f"context_variables is a {type(context).__name__}; give a dictionary")
     result = {}
     for key, value in context.items():
         if not isinstance(key, str):
             raise ConfigurationError(f"context variable {key!r} is named by a {type(key).__name__}; names are text")
         try:
-            result[key] = to_jsonable_python(value)
-        except PydanticSerializationError as error:
+            result[key] = plain_json(value, (key,))
+        except (ResultError, RecursionError) as error:
+            reason = "it contains itself" if isinstance(error, RecursionError) else str(error)
             raise ConfigurationError(
-                f"context variable {key!r} cannot be stored as JSON ({error}); pass plain data, and make"
+                f"context variable {key!r} cannot be stored as JSON ({reason}); pass plain data, and make"
                 " connections and other live objects in the function that needs them"
             ) from None
     return result

@@ -164,7 +164,7 @@ def _check_agent(agent: Agent) -> None:
 def _patch(before: dict[str, Any], after: dict[str, Any]) -> list[PatchOperation]:
     made = "The call was made, but its changes of the context variables were dropped"
     try:
-        operations = diff_context(before, _plain(after, ()))
+        operations = diff_context(before, plain_json(after, ()))
     except RecursionError:
         raise ResultError(
             f"{made}: they are nested too deeply, or contain themselves. JSON values only can be kept."
@@ -188,7 +188,7 @@ def copy_json(value: Any) -> Any:
     return value
 
 
-def _plain(value: Any, path: tuple[str | int, ...]) -> Any:
+def plain_json(value: Any, path: tuple[str | int, ...]) -> Any:
     """A copy of the value as JSON knows it: models, dataclasses, dates, enums and sets are converted.
 
     Keys are not: a function that stores under 3 would look in vain for 3 in what it gets the next time.
@@ -213,14 +213,14 @@ def _plain(value: Any, path: tuple[str | int, ...]) -> Any:
                 raise ResultError(
                     f"{_show(path)} has the key {key!r} of type {type(key).__name__}; keys must be strings"
                 )
-        return {_plain(str.__str__(key), path): _plain(child, (*path, key)) for key, child in value.items()}
+        return {plain_json(str.__str__(key), path): plain_json(child, (*path, key)) for key, child in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(child, (*path, index)) for index, child in enumerate(value)]
+        return [plain_json(child, (*path, index)) for index, child in enumerate(value)]
     try:
         converted = to_jsonable_python(value)
     except (PydanticSerializationError, ValueError) as error:
         raise ResultError(f"{_show(path)} is a {kind.__name__}, which is no JSON value") from error
-    return _plain(converted, path)
+    return plain_json(converted, path)
 
 
 def _show(path: tuple[str | int, ...]) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsA
 
 from rojak.types.outputs import check_schema, schema_of
 from rojak.types.retriever import AnyRetriever
-from rojak.types.retry import RetryOptions
+from rojak.types.retry import LONGEST_SECONDS, RetryOptions
 from rojak.types.tools import AnyTool, Tool
 
 
@@ -29,7 +29,7 @@ class Interrupt(BaseModel):
     tool_name: str
     question: str | None = None
     when: Literal["before"] = "before"
-    timeout_in_seconds: float | None = Field(default=None, gt=0)
+    timeout_in_seconds: float | None = Field(default=None, gt=0, le=LONGEST_SECONDS)
     on_timeout: Literal["reject", "approve", "fail"] = "reject"
 
     def __init__(self, tool_name: str | None = None, /, **fields: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from rojak.types.agent import Agent, AnyAgent
+from rojak.types.retry import LONGEST_SECONDS
 from rojak.types.tools import Tool, name_from
 
 
@@ -29,7 +30,7 @@ class AgentTool(Tool):
     kind: str = "agent"
     agent: AnyAgent
     share_context: bool = False
-    timeout_in_seconds: float | None = Field(default=None, gt=0)
+    timeout_in_seconds: float | None = Field(default=None, gt=0, le=LONGEST_SECONDS)
 
     def __init__(self, agent: Agent | None = None, description: str | None = None, /, **fields: Any) -> None:
         if agent is not None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+#: Ten years: more than anybody waits, and what time-outs in a workflow can be.
+LONGEST_SECONDS = 10 * 365 * 24 * 3600.0
+
 
 class RetryPolicy(BaseModel):
     """When a failed call is tried again; the terms and meanings are Temporal's.
@@ -18,10 +21,10 @@ class RetryPolicy(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    initial_interval_in_seconds: float = Field(default=1.0, gt=0)
-    backoff_coefficient: float = Field(default=2.0, ge=1)
-    maximum_interval_in_seconds: float | None = Field(default=None, gt=0)
-    maximum_attempts: int = Field(default=0, ge=0)
+    initial_interval_in_seconds: float = Field(default=1.0, gt=0, le=LONGEST_SECONDS)
+    backoff_coefficient: float = Field(default=2.0, ge=1, le=1000)
+    maximum_interval_in_seconds: float | None = Field(default=None, gt=0, le=LONGEST_SECONDS)
+    maximum_attempts: int = Field(default=0, ge=0, le=1_000_000)
     non_retryable_error_types: list[str] | None = None
 
 
@@ -36,5 +39,5 @@ class RetryOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    timeout_in_seconds: float = Field(default=60.0, gt=0)
+    timeout_in_seconds: float = Field(default=60.0, gt=0, le=LONGEST_SECONDS)
     retry_policy: RetryPolicy | None = None

@@ -7,9 +7,11 @@ import asyncio
 import pytest
 
 from rojak import Rojak
+from rojak.agents import OpenAIAgentActivities
 from rojak.testing import ModelServer
 from rojak.types import OrchestratorResponse, ResumeRequest, UpdateConfigParams
 from rojak.types.errors import (
+    ConfigurationError,
     ResultNotFoundError,
     RunCancelledError,
     SessionBusyError,
@@ -148,3 +150,45 @@ async def until_session_has(rojak: Rojak, session_id: str, *, messages: int) -> 
             except SessionNotFoundError:
                 pass
             await asyncio.sleep(0.02)
+
+
+async def test_a_stateless_run_without_an_agent_is_refused_before_it_starts(rojak: Rojak, session_id: str) -> None:
+    with pytest.raises(ConfigurationError, match="needs an agent"):
+        await rojak.run(id=session_id, task=task("say Hi", agent=None))
+    with pytest.raises(SessionNotFoundError):
+        await rojak.get_result(session_id)
+
+
+async def test_a_finished_run_knows_its_own_task_alone(rojak: Rojak, session_id: str) -> None:
+    response = await rojak.run(id=session_id, task=task("say Hi"))
+    assert answer(await rojak.get_result(session_id, response.task_id)) == "Hi"
+    with pytest.raises(ResultNotFoundError, match=response.task_id):
+        await rojak.get_result(session_id, "another")
+
+
+async def test_what_is_wrong_with_an_argument_is_said_before_anything_is_sent(rojak: Rojak, session_id: str) -> None:
+    await rojak.run(id=session_id, type="persistent", task=task("say Hi"))
+    with pytest.raises(ConfigurationError, match="'db' cannot be stored"):
+        await rojak.update_config(session_id, UpdateConfigParams(context_variables={"db": object()}))
+    for call in (
+        rojak.run(id="", task=task("say Hi")),
+        rojak.run(id=session_id, type="persistent", task=task("say Hi"), task_id=""),
+        rojak.run(id=session_id, type="persistent", task=task("say Hi"), timeout=-1),
+        rojak.run(id=session_id, type="persistent", task={"messages": []}),  # type: ignore[arg-type]
+        rojak.run(id=session_id, resume={"action": "approve", "tool_id": "x"}),  # type: ignore[arg-type]
+        rojak.update_config(session_id, {"max_turns": 1}),  # type: ignore[arg-type]
+        rojak.get_config(""),
+    ):
+        with pytest.raises(ConfigurationError, match="give"):
+            await call
+    assert len((await rojak.get_config(session_id)).messages) == 2
+
+
+async def test_a_worker_is_made_of_a_list_and_options_that_exist(
+    rojak: Rojak, activities: OpenAIAgentActivities
+) -> None:
+    with pytest.raises(ConfigurationError, match="takes a list"):
+        rojak.create_worker(activities)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="does not know max_activities"):
+        rojak.create_worker([activities], max_activities=3)
+    assert rojak.create_worker([activities], max_concurrent_activities=3)
