@@ -8,7 +8,7 @@ import dataclasses
 import importlib.metadata
 import inspect
 import logging
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Self, TypeVar
 
@@ -23,11 +23,13 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from rojak.agents.base import AgentActivities
 from rojak.agents.model_activity import ModelActivity
+from rojak.agents.named import NamedAgents
 from rojak.agents.streaming import TextSink
 from rojak.retrievers.base import RetrieverActivities
 from rojak.retrievers.retrieval_activity import RetrievalActivity
 from rojak.retrievers.startup import check_retrievers
 from rojak.tools.tool_activity import ToolActivity
+from rojak.types.agent import Agent
 from rojak.types.errors import ConfigurationError
 from rojak.workflows.contracts import AGENT_ATTRIBUTE, STATUS_ATTRIBUTE
 from rojak.workflows.converter import adapt_data_converter
@@ -92,6 +94,7 @@ class RojakWorker:
         task_queue: str,
         activities: Sequence[AgentActivities | RetrieverActivities],
         *,
+        agents: Iterable[Agent] = (),
         text_sink: TextSink | None = None,
         worker_options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -108,6 +111,13 @@ class RojakWorker:
             raise ConfigurationError(
                 "a worker needs the activities of at least one provider: create_worker([OpenAIAgentActivities(...)])"
             )
+        self._named = NamedAgents(agents, task_queue)
+        for name in self._named.names():
+            if (kind := self._named.get(name).type) not in self._agents:
+                raise ConfigurationError(
+                    f"agent {name!r} has type {kind!r}, which this worker does not serve (it serves:"
+                    f" {', '.join(sorted(self._agents))}); add that type's activities to create_worker([...])"
+                )
         self._text_sink = text_sink
         self._options = dict(worker_options or {})
         if unknown := sorted(self._options.keys() - _WORKER_OPTIONS):
@@ -171,7 +181,7 @@ class RojakWorker:
             task_queue=self._task_queue,
             workflows=[OrchestratorWorkflow],
             activities=[
-                ModelActivity(self._agents, self._text_sink).call_model,
+                ModelActivity(self._agents, self._text_sink, self._named).call_model,
                 ToolActivity(registries).call_tool,
                 RetrievalActivity(self._retrievers).retrieve,
             ],

@@ -16,10 +16,10 @@ from pathlib import Path
 from temporalio.client import Client
 
 from rojak import ResumeResponse, Rojak
-from rojak.agents import Interrupt, OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
+from rojak.agents import AgentRef, HandOffTool, Interrupt, OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
 from rojak.dev import TemporalServer
 from rojak.testing import ModelServer, call
-from rojak.types import ResumeRequest, UpdateConfigParams
+from rojak.types import ResumeRequest, TaskParams, UpdateConfigParams
 from rojak.types.errors import RunCancelledError, RunFailedError
 from tests.integration.retrievers.shelf import ShelfActivities, ShelfRetriever
 from tests.integration.session.conftest import task
@@ -140,6 +140,26 @@ async def retrievals(rojak: Rojak, model: ModelServer, session_id: str) -> None:
         await rojak.run(id=session_id, type="persistent", task=task(said, agent=agent))
 
 
+async def agents_by_name(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    """From queue to queue; the pinned one keeps its definition, the other one gets a new one in between."""
+    there = Rojak(rojak.client, "histories.other")
+    back = HandOffTool(AgentRef("first", task_queue=rojak.task_queue), "Back to the first")
+    options = OpenAIAgentOptions(api_key="test", base_url=model.base_url, all_functions=FUNCTIONS)
+
+    async def converse(text: str, *script: str) -> None:
+        other = OpenAIAgent(name="other", instructions=text, functions=["add"], tools=[back])
+        pinned = other.model_copy(update={"name": "pinned", "pinned": True})
+        async with there.create_worker([OpenAIAgentActivities(options)], agents=[other, pinned]):
+            message = {"role": "user", "content": "\n".join(script)}
+            params = TaskParams(agent=AgentRef("first"), messages=[message])  # type: ignore[list-item]
+            await rojak.run(id=session_id, type="persistent", task=params)
+
+    there_and_back = ["call transfer_to_other", "call add", "call transfer_to_first", "call transfer_to_pinned", "echo"]
+    await converse("You are old.", "call add", *there_and_back)
+    await converse("You are new.", *there_and_back)
+    await converse("You are new.", "call transfer_to_other", "instructions")
+
+
 SCENARIOS: list[Scenario] = [
     stateless_run_with_a_tool,
     hand_off_and_parallel_tools,
@@ -155,6 +175,7 @@ SCENARIOS: list[Scenario] = [
     runs_that_reach_limits,
     answers_that_do_not_fit,
     retrievals,
+    agents_by_name,
 ]
 
 
@@ -171,7 +192,9 @@ async def main(names: list[str]) -> None:
         model.otherwise().reply(follow_script)
         rojak = Rojak(await Client.connect(server.address), "histories")
         options = OpenAIAgentOptions(api_key="test", base_url=model.base_url, all_functions=FUNCTIONS)
-        async with rojak.create_worker([OpenAIAgentActivities(options), ShelfActivities()]):
+        tools = [HandOffTool(AgentRef(name, task_queue="histories.other"), name) for name in ("other", "pinned")]
+        first = OpenAIAgent(name="first", instructions="You are first.", functions=["add"], tools=tools)
+        async with rojak.create_worker([OpenAIAgentActivities(options), ShelfActivities()], agents=[first]):
             for scenario in SCENARIOS:
                 name = scenario.__name__
                 if (names and name not in names) or (not names and list(FOLDER.glob(f"{name}*"))):

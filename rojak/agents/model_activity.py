@@ -13,14 +13,24 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from rojak.agents.base import AgentActivities, CompletionRequest
 from rojak.agents.errors import ProviderFailure
+from rojak.agents.named import NamedAgents
 from rojak.agents.outputs import check_is_schema, find_problem, output_instructions, strip_fence
 from rojak.agents.streaming import HeartbeatSink, TextProgress, TextSink
 from rojak.agents.toolbox import offer_tools
 from rojak.agents.windows import WindowCache
 from rojak.tools.heartbeat import Heartbeat, heartbeating
 from rojak.tools.instructions import resolve_instructions
-from rojak.types.activities import CALL_MODEL, FRAME_QUERY, WINDOW_QUERY, Frame, ModelReply, ModelRequest, OutputProblem
-from rojak.types.agent import Agent
+from rojak.types.activities import (
+    CALL_MODEL,
+    FRAME_QUERY,
+    WINDOW_QUERY,
+    Frame,
+    ModelReply,
+    ModelRequest,
+    OutputProblem,
+    Refreshed,
+)
+from rojak.types.agent import Agent, AgentRef
 from rojak.types.errors import ConfigurationError
 from rojak.types.messages import ConversationMessage
 
@@ -35,8 +45,14 @@ MAX_KNOWN_AGENTS = 256
 class ModelActivity:
     """Dispatches model calls to the provider that serves the agent's type."""
 
-    def __init__(self, providers: Mapping[str, AgentActivities], sink: TextSink | None = None) -> None:
+    def __init__(
+        self,
+        providers: Mapping[str, AgentActivities],
+        sink: TextSink | None = None,
+        named: NamedAgents | None = None,
+    ) -> None:
         self._providers = providers
+        self._named = named or NamedAgents()
         self._sink = sink or HeartbeatSink()
         self._windows = WindowCache()
         self._agents: OrderedDict[str, Agent] = OrderedDict()
@@ -52,7 +68,7 @@ class ModelActivity:
         info = activity.info()
         session_id = info.workflow_id or ""
         async with heartbeating() as heartbeat:
-            agent = await self._find_agent(request)
+            agent, refreshed = self._refresh(await self._find_agent(request), request)
             provider = self._find_provider(agent)
             messages = await self._windows.read(session_id, request.window, _fetch_window)
             instructions = await self._instructions(agent, provider, request)
@@ -75,6 +91,8 @@ class ModelActivity:
         fields: dict[str, Any] = {name: getattr(reply, name) for name in reply.model_fields_set - {"sender"}}
         if problem is not None:
             fields["problem"] = problem
+        if refreshed is not None:
+            fields["refreshed"] = refreshed
         return ModelReply.model_construct(**fields)
 
     def _find_provider(self, agent: Agent) -> AgentActivities:
@@ -88,6 +106,19 @@ class ModelActivity:
                 )
             )
         return provider
+
+    def _refresh(self, agent: Agent, request: ModelRequest) -> tuple[Agent, Refreshed | None]:
+        """The agent as it is now, where it comes by name, and what the session is to learn of it."""
+        if isinstance(agent, AgentRef):
+            try:
+                return self._named.get(agent.name), Refreshed(agent=self._named.get(agent.name))
+            except ConfigurationError as error:
+                raise _refuse(error) from None
+        # What a worker does not know any more goes on as the session knows it.
+        current = None if request.refresh is None else self._named.find(agent.name)
+        if current is None or current.revision == request.refresh:
+            return agent, None
+        return current, Refreshed(agent=current)
 
     async def _find_agent(self, request: ModelRequest) -> Agent:
         """The agent as sent, as remembered, or as the session has it."""
@@ -108,8 +139,10 @@ class ModelActivity:
             text = agent.instructions
         else:
             context = request.context_variables
-            if request.fetch_context:
+            # The session sends none to an agent of which it does not know yet that it has use for them.
+            if request.fetch_context or (request.refresh and not context):
                 context = (await _fetch_frame()).context_variables
+            context = {**agent.context_variables, **context}
             try:
                 text = await resolve_instructions(agent, provider.functions, context)
             except ConfigurationError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, Literal, TypeVar
 
@@ -22,6 +22,7 @@ from rojak.client.settings import new_settings
 from rojak.client.streaming import EventDeriver, read_progress
 from rojak.client.tasks import make_task, storable
 from rojak.retrievers.base import RetrieverActivities
+from rojak.types.agent import Agent
 from rojak.types.errors import ConfigurationError, ToolCallNotPendingError
 from rojak.types.mcp import MCPServerConfig
 from rojak.types.session import (
@@ -79,6 +80,7 @@ class Rojak:
         agent_activities: Sequence[AgentActivities | RetrieverActivities],
         mcp_servers: dict[str, MCPServerConfig] | None = None,
         *,
+        agents: Iterable[Agent] = (),
         retriever_activities: Sequence[RetrieverActivities] | None = None,
         text_sink: TextSink | None = None,
         **worker_options: Any,
@@ -88,6 +90,7 @@ class Rojak:
         Args:
             agent_activities: one for each provider; retriever activities may be among them.
             mcp_servers: servers whose tools agents can call.
+            agents: those that sessions may name: ``TaskParams(agent=AgentRef("triage"))``.
             retriever_activities: one for each kind of store.
             text_sink: where text goes while it is generated, for `stream`. Default: heartbeats.
             worker_options: anything else that `temporalio.worker.Worker` takes.
@@ -103,7 +106,14 @@ class Rojak:
         if not isinstance(agent_activities, list | tuple):
             raise ConfigurationError("create_worker takes a list: create_worker([OpenAIAgentActivities(...)])")
         activities = [*agent_activities, *(retriever_activities or [])]
-        return RojakWorker(self.client, self.task_queue, activities, text_sink=text_sink, worker_options=worker_options)
+        return RojakWorker(
+            self.client,
+            self.task_queue,
+            activities,
+            agents=agents,
+            text_sink=text_sink,
+            worker_options=worker_options,
+        )
 
     async def run(
         self,

@@ -13,6 +13,15 @@ from rojak.session.budget import admit_calls, deadline_of, end_for_time, find_li
 from rojak.session.limits import CONTEXT_BYTES, TURN_TRANSCRIPT_BYTES, size_of
 from rojak.session.mailbox import post_reply
 from rojak.session.misfits import correction, describe_misfit
+from rojak.session.named import (
+    as_seen_outside,
+    drop_definitions,
+    effective_settings,
+    enter_agent,
+    keep_definition,
+    take_definition,
+    wants_refresh,
+)
 from rojak.session.patches import apply_patch
 from rojak.session.retrieval import retrieval_query, take_retrieved
 from rojak.session.routing import find_route, offered_names
@@ -38,7 +47,7 @@ from rojak.session.steps import (
 )
 from rojak.session.transcript import append_message, rewind, trim
 from rojak.types.activities import OutputProblem, Refreshed, ToolFailed
-from rojak.types.agent import Agent
+from rojak.types.agent import Agent, AgentRef
 from rojak.types.messages import ConversationMessage, ToolCall, Usage
 
 
@@ -67,11 +76,10 @@ def apply(state: SessionState, outcome: Outcome) -> None:
         case Retrieved(result):
             take_retrieved(state, current_turn(state), active_agent(state), result)
         case ModelReplied(message, now, refreshed, problem):
-            if refreshed is not None:
-                _take_refreshed(state, refreshed)
-            _take_model_reply(state, message, now)
-            if problem is not None and state.turn is not None:
-                _take_problem(state, problem)
+            if _take_refreshed(state, refreshed, now):
+                _take_model_reply(state, message, now)
+                if problem is not None and state.turn is not None:
+                    _take_problem(state, problem)
         case ToolsAnswered(outcomes):
             _take_outcomes(state, outcomes)
         case ApprovalsExpired(now):
@@ -127,31 +135,56 @@ def _begin_turn(state: SessionState, now: float) -> None:
     begin = state.end
     for message in task.messages:
         append_message(state, message)
-    state.agent = task.agent or state.agent
+    drop_definitions(state)
+    if task.agent is not None:
+        begins = enter_agent(state, task.agent)
+        if begins is not state.agent:
+            keep_definition(state, state.agent)
+            state.context_variables = {**begins.context_variables, **state.context_variables}
+        state.agent = begins
     state.context_variables = {**state.context_variables, **task.context_variables}
+    settings = effective_settings(state.settings, state.agent)
     state.turn = Turn(
         task_id=task.id,
         number=state.turns,
         begin=begin,
         first=state.end,
-        max_turns=state.settings.max_turns,
+        max_turns=settings.max_turns,
         agent_before=agent_before,
         context_before=context_before,
         retrieval="wanted" if state.agent and state.agent.retriever else "none",
         stream=task.stream,
-        max_tool_calls=state.settings.max_tool_calls,
-        max_tokens_total=state.settings.max_tokens_total,
-        run_timeout=state.settings.run_timeout,
-        deadline=deadline_of(state.settings, now),
+        max_tool_calls=settings.max_tool_calls,
+        max_tokens_total=settings.max_tokens_total,
+        run_timeout=settings.run_timeout,
+        deadline=deadline_of(settings, now),
+        refresh=wants_refresh(state.agent),
     )
     if state.agent is None:
         # It was sent while a turn was in progress whose failure took the agent away again.
         _fail_turn(state, "ConfigurationError", "the session has no agent yet: TaskParams(agent=...)")
 
 
-def _take_refreshed(state: SessionState, refreshed: Refreshed) -> None:
-    state.agent = refreshed.agent or state.agent
+def _take_refreshed(state: SessionState, refreshed: Refreshed | None, now: float) -> bool:
+    """Take in what the worker knows newer. False when the turn failed over it."""
+    turn = current_turn(state)
+    turn.refresh = False
+    if refreshed is None:
+        return True
     state.catalog = refreshed.catalog or state.catalog
+    if refreshed.agent is None:
+        return True
+    if not take_definition(state, turn, refreshed.agent):
+        _fail_turn(
+            state,
+            "PayloadTooLargeError",
+            f"the context variables, with those that agent {refreshed.agent.name!r} begins with, would be larger than"
+            f" {CONTEXT_BYTES} bytes",
+        )
+        return False
+    if turn.deadline is None and turn.run_timeout is not None:
+        turn.deadline = now + turn.run_timeout
+    return True
 
 
 def _take_model_reply(state: SessionState, message: ConversationMessage, now: float) -> None:
@@ -273,9 +306,12 @@ def fit_message(message: ConversationMessage, room: int) -> ConversationMessage:
 
 def _hand_over(state: SessionState, turn: Turn, to: Agent) -> None:
     turn.handoffs.append(HandOff(index=state.end, from_agent=active_agent(state).name, to_agent=to.name))
-    state.agent = to
+    left, state.agent = state.agent, enter_agent(state, to)
+    if state.agent is not left:
+        keep_definition(state, left)
+        turn.refresh = isinstance(state.agent, AgentRef)
     turn.next_agent = None
-    turn.retrieval = "wanted" if to.retriever else "none"
+    turn.retrieval = "wanted" if state.agent.retriever else "none"
     turn.retrieved = None
 
 
@@ -315,7 +351,7 @@ def _finish_turn(state: SessionState) -> None:
         "first": turn.first,
         "end": state.end,
         "messages": state.transcript[turn.first - state.base :],
-        "agent": state.agent,
+        "agent": as_seen_outside(state.agent),
         "context_variables": state.context_variables,
         # The turn's own tokens are those of its messages.
         "session_usage": state.usage if state.type == "persistent" else Usage(),

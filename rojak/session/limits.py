@@ -2,7 +2,8 @@
 
 Temporal refuses a payload of more than 2 MiB, and a state that does not fit into one could not roll over. So each part
 of the state has a share, and the shares add up to less: 1024 (conversation) + 2 x 128 (context variables, and those
-to return to when a turn fails) + 384 (queue) + 128 (mailbox) + 2 x 64 (agents) + 64 (retrieved) = 1984 KiB.
+to return to when a turn fails) + 256 (queue) + 128 (mailbox) + 2 x 64 (agents) + 64 (definitions of other agents)
++ 64 (retrieved) = 1920 KiB.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ TURN_TRANSCRIPT_BYTES = 1024 * 1024
 CONTEXT_BYTES = 128 * 1024
 #: Of one agent: its instructions and settings.
 AGENT_BYTES = 64 * 1024
+#: Of the definitions of agents that are not active now and that the session keeps.
+DEFINITIONS_BYTES = 64 * 1024
 #: Of the messages of one task given to an idle session, and of all the tasks that wait for a busy one.
 TASK_BYTES = 448 * 1024
-QUEUE_BYTES = 384 * 1024
+QUEUE_BYTES = 256 * 1024
 #: Of the replies that are kept for callers that come back for them.
 MAILBOX_BYTES = 128 * 1024
 MAILBOX_REPLIES = 64

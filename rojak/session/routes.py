@@ -37,5 +37,18 @@ class RetrieverRoute(BaseModel):
         self.__pydantic_fields_set__.add("kind")
 
 
+class HandOffRoute(BaseModel):
+    """Another agent, which takes the conversation over; nothing is called.
+
+    The tool itself is found on the active agent by name.
+    """
+
+    kind: Literal["handoff"] = "handoff"
+
+    def model_post_init(self, context: object, /) -> None:
+        """Keep the tag of the union on the wire although it is a default."""
+        self.__pydantic_fields_set__.add("kind")
+
+
 #: One kind of route for each kind of tool.
-Route = Annotated[FunctionRoute | AgentRoute | RetrieverRoute, Field(discriminator="kind")]
+Route = Annotated[FunctionRoute | AgentRoute | RetrieverRoute | HandOffRoute, Field(discriminator="kind")]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from rojak.session.routes import AgentRoute, FunctionRoute, RetrieverRoute, Route
+from rojak.session.routes import AgentRoute, FunctionRoute, HandOffRoute, RetrieverRoute, Route
 from rojak.session.state import SessionState
 from rojak.types.agent import Agent
 from rojak.types.agent_tool import AgentTool
+from rojak.types.handoff import HandOffTool
 from rojak.types.retriever import RetrieverTool
 
 
@@ -18,6 +19,8 @@ def find_route(state: SessionState, agent: Agent, name: str) -> Route | None:
             return AgentRoute()
         case RetrieverTool():
             return RetrieverRoute()
+        case HandOffTool():
+            return HandOffRoute()
         case _:
             return None
 

@@ -135,6 +135,7 @@ class Turn(_Stored):
         tool_calls: tool calls that the limits let through.
         limit: the limit that ends the turn, once one does.
         misfits: answers that did not fit the agent's schema.
+        refresh: the active agent came by name, and the next model call brings its current definition.
     """
 
     task_id: str
@@ -160,6 +161,7 @@ class Turn(_Stored):
     tool_calls: int = 0
     limit: LimitReached | None = None
     misfits: int = 0
+    refresh: bool = False
 
 
 class Reply(BaseModel):
@@ -269,6 +271,8 @@ class SessionState(_Stored):
         resumed: tasks by id of the resume that was applied to them, bounded; makes a resume idempotent.
         latest_task: the task that came last.
         usage: tokens of all model calls.
+        task_queue: the queue of the session itself, once an agent that came by name told it.
+        definitions: agents that came by name and may come back, by queue and name: those of this turn, and pinned ones.
     """
 
     version: int = SCHEMA_VERSION
@@ -289,6 +293,8 @@ class SessionState(_Stored):
     resumed: dict[str, str] = {}
     latest_task: str | None = None
     usage: Usage = Usage()
+    task_queue: str | None = None
+    definitions: dict[str, AnyAgent] = {}
 
     @property
     def end(self) -> int:

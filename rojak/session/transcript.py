@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rojak.session.limits import INLINE_BYTES, KEPT_TRANSCRIPT_BYTES, size_of
+from rojak.session.named import effective_settings
 from rojak.session.state import SessionState
 from rojak.types.activities import ContextWindow
 from rojak.types.messages import ConversationMessage
@@ -36,7 +37,7 @@ def trim(state: SessionState) -> None:
     The first message that stays is never the result of a tool call that went: calls and results go together.
     """
     messages = state.transcript
-    limit = state.settings.history_size
+    limit = effective_settings(state.settings, state.agent).history_size
     drop = 0 if limit is None else max(0, len(messages) - limit)
     excess = state.transcript_bytes - sum(size_of(m) for m in messages[:drop]) - KEPT_TRANSCRIPT_BYTES
     while excess > 0 and drop < len(messages):

@@ -1,8 +1,16 @@
 """Plain data that every part of Rojak shares, and that users build and read."""
 
-from rojak.types.agent import Agent, AgentExecuteFnResult, AgentInstructionOptions, Interrupt
+from rojak.types.agent import (
+    Agent,
+    AgentExecuteFnResult,
+    AgentInstructionOptions,
+    AgentLimits,
+    AgentRef,
+    Interrupt,
+)
 from rojak.types.agent_tool import AgentTool
 from rojak.types.content import ImagePart, TextPart
+from rojak.types.handoff import HandOffTool
 from rojak.types.mcp import MCPServerConfig
 from rojak.types.messages import ConversationMessage, FunctionCall, ToolCall, Usage
 from rojak.types.retriever import Passage, Retriever, RetrieverTool
@@ -22,9 +30,12 @@ __all__ = [
     "Agent",
     "AgentExecuteFnResult",
     "AgentInstructionOptions",
+    "AgentLimits",
+    "AgentRef",
     "AgentTool",
     "ConversationMessage",
     "FunctionCall",
+    "HandOffTool",
     "ImagePart",
     "Interrupt",
     "LimitReached",

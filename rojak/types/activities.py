@@ -74,6 +74,8 @@ class ModelRequest(BaseModel):
         retrieved: what the agent's retriever found for this turn.
         fetch_retrieved: that is too large to be sent with each call of the turn: ask the session.
         stream: set when somebody listens to the text as it is generated.
+        refresh: set when the agent comes by name and its current definition is wanted: the revision that the session
+            has, or empty text.
     """
 
     window: ContextWindow
@@ -84,6 +86,7 @@ class ModelRequest(BaseModel):
     retrieved: str | None = None
     fetch_retrieved: bool = False
     stream: StreamPosition | None = None
+    refresh: str | None = None
 
 
 class Refreshed(BaseModel):

@@ -47,6 +47,26 @@ class AgentInstructionOptions(BaseModel):
     name: str
 
 
+class AgentLimits(BaseModel):
+    """What one run may take, as `Rojak.run` has it. What is left out stays as it is for any run.
+
+    Attributes:
+        max_turns: messages that may be generated.
+        history_size: messages that a persistent session keeps from one turn to the next.
+        max_tool_calls: tool calls that may be made.
+        max_tokens_total: tokens after which the model is not called again.
+        run_timeout: seconds that the run may take.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    max_turns: int | None = Field(default=None, ge=0)
+    history_size: int | None = Field(default=None, ge=0)
+    max_tool_calls: int | None = Field(default=None, ge=0)
+    max_tokens_total: int | None = Field(default=None, ge=0)
+    run_timeout: float | None = Field(default=None, gt=0)
+
+
 class Agent(BaseModel):
     """Instructions, the functions the model may call, and how to call the model. Subclass it for a provider.
 
@@ -69,6 +89,11 @@ class Agent(BaseModel):
         output_mode: ``"native"`` asks the provider to keep to the schema; ``"instructions"`` asks the model, for
             models and servers that have nothing of the kind.
         output_retries: how often a model is told what does not fit in its answer before the run fails.
+        task_queue: where all calls of this agent are made, wherever the session is; None means the session's queue.
+        context_variables: what a session begins with where it has no value of its own.
+        limits: what one run that begins with this agent may take, where the caller does not say.
+        pinned: a session keeps the definition that it began with. Only for agents that come by name.
+        revision: of a definition that came by name; set by the worker that has it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -96,6 +121,12 @@ class Agent(BaseModel):
     @classmethod
     def _schema_is_of_an_object(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         return None if value is None else check_schema(value)
+
+    task_queue: str | None = Field(default=None, min_length=1)
+    context_variables: dict[str, Any] = {}
+    limits: AgentLimits | None = None
+    pinned: bool = False
+    revision: str | None = None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -146,6 +177,25 @@ class Agent(BaseModel):
     def interrupt_for(self, tool_name: str) -> Interrupt | None:
         """The interrupt that a call of this function triggers, or None."""
         return next((i for i in self.interrupts if i.tool_name == tool_name), None)
+
+
+class AgentRef(Agent):
+    """An agent by its name: ``AgentRef("triage")``. The worker that makes its calls knows what it is.
+
+    Sessions get changes of the agent with their next turn, unless its definition is pinned.
+
+    Attributes:
+        name: as the worker knows it.
+        task_queue: where that worker is; None means the queue of the session.
+    """
+
+    type: str = "ref"
+    model: str = ""
+
+    def __init__(self, name: str | None = None, /, **fields: Any) -> None:
+        if name is not None:
+            fields["name"] = name
+        super().__init__(**fields)
 
 
 class ForeignAgent(Agent):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Annotated, Any, ClassVar
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsA
 
 #: What providers take as the name of a tool.
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MAX_NAME = 64
 
 
 class Tool(BaseModel):
@@ -73,5 +75,12 @@ AnyTool = Annotated[SerializeAsAny[Tool], BeforeValidator(_revive)]
 
 
 def name_from(text: str) -> str:
-    """A tool's name made from any text: ``"Weather expert"`` becomes ``weather_expert``. Empty if nothing is left."""
-    return re.sub(r"[^a-z0-9_-]+", "_", text.lower()).strip("_")[:64]
+    """A tool's name made from any text: ``"Weather expert"`` becomes ``weather_expert``. Empty if nothing is left.
+
+    What is too long is cut, and told apart from others by a digest of all of it.
+    """
+    name = re.sub(r"[^a-z0-9_-]+", "_", text.lower()).strip("_")
+    if len(name) <= MAX_NAME:
+        return name
+    digest = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+    return f"{name[: MAX_NAME - len(digest) - 1]}_{digest}"

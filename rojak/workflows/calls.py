@@ -12,7 +12,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 
 from rojak.session.core import active_agent, current_turn
 from rojak.session.limits import INLINE_BYTES, RETRIEVAL_QUERY_CHARACTERS, size_of
-from rojak.session.routes import AgentRoute, FunctionRoute, RetrieverRoute
+from rojak.session.named import hand_over
+from rojak.session.routes import AgentRoute, FunctionRoute, HandOffRoute, RetrieverRoute
 from rojak.session.state import CallOutcome, PendingCall, SessionState
 from rojak.session.steps import ModelReplied, Retrieved, ToolsAnswered, TurnFailed
 from rojak.session.transcript import build_window
@@ -30,14 +31,14 @@ from rojak.types.activities import (
     ToolRequest,
     ToolReturned,
 )
-from rojak.types.agent import Agent
+from rojak.types.agent import Agent, AgentRef
 from rojak.types.retriever import Retriever, RetrieverTool
 from rojak.types.retry import RetryOptions
 from rojak.workflows.metrics import count_retrieval
 from rojak.workflows.options import (
-    MODEL_RETRY,
     TOOL_RETRY,
     build_activity_options,
+    build_model_options,
     retrieval_activity_options,
 )
 
@@ -60,12 +61,14 @@ class SessionCalls:
         fields["agent_key"] = key
         if key not in self._sent_keys:
             fields["agent"] = agent
-        if not isinstance(agent.instructions, str):
+        if isinstance(agent, AgentRef) or not isinstance(agent.instructions, str):
             fields.update(self._context_field())
         if turn.retrieved:
             # All calls of the turn need it. What is large is in the history once, as the result of the retrieval.
             large = len(turn.retrieved.encode()) > INLINE_BYTES
             fields.update({"fetch_retrieved": True} if large else {"retrieved": turn.retrieved})
+        if turn.refresh:
+            fields["refresh"] = agent.revision or ""
         if turn.stream:
             fields["stream"] = StreamPosition(turn=turn.number, step=turn.step)
         try:
@@ -73,8 +76,9 @@ class SessionCalls:
                 CALL_MODEL,
                 ModelRequest(**fields),
                 result_type=ModelReply,
-                summary=f"{agent.name}: chat {agent.model}",
-                **build_activity_options(agent.retry_options, MODEL_RETRY),
+                task_queue=agent.task_queue,
+                summary=f"{agent.name}: chat {agent.model}".rstrip(),
+                **build_model_options(agent),
             )
         except ActivityError as error:
             failure = _describe(error)
@@ -102,6 +106,8 @@ class SessionCalls:
         match pending.route:
             case FunctionRoute():
                 return await self._call_function(pending)
+            case HandOffRoute():
+                return hand_over(active_agent(self._state), pending.call.function.name)
             case AgentRoute():
                 return ToolFailed(error_type="NotSupportedError", message="sub-agents cannot be called yet")
 
@@ -131,6 +137,7 @@ class SessionCalls:
                 CALL_TOOL,
                 request,
                 result_type=cast("type[Any]", ToolOutcome),
+                task_queue=agent.task_queue,
                 summary=f"{agent.name}: execute_tool {call.function.name}",
                 **build_activity_options(limits, TOOL_RETRY),
             )
@@ -175,6 +182,7 @@ class SessionCalls:
                 RETRIEVE,
                 RetrieveRequest(retriever=retriever, query=query),
                 result_type=RetrieveResult,
+                task_queue=agent.task_queue,
                 summary=f"{agent.name}: retrieval {retriever.label}",
                 **retrieval_activity_options(retriever),
             )

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 import temporalio.common
 
+from rojak.types.agent import Agent, AgentRef
 from rojak.types.retriever import Retriever
 from rojak.types.retry import RetryOptions, RetryPolicy
 
@@ -16,6 +17,8 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 OVERHEAD = timedelta(seconds=10)
 #: A model call by default: another attempt where it can help, and an end within about half a minute.
 MODEL_RETRY = RetryPolicy(maximum_attempts=6, maximum_interval_in_seconds=15)
+#: A model call of an agent whose own limit is not known yet; a worker that died is noticed by its heartbeats.
+UNKNOWN_TIMEOUT = timedelta(hours=1)
 #: A tool call by default: its own exceptions are answers, so what is tried again is a worker that died.
 TOOL_RETRY = RetryPolicy(maximum_attempts=3, initial_interval_in_seconds=0.5)
 #: A retrieval by default: over within seconds, because the turn goes on without it.
@@ -54,6 +57,16 @@ def build_activity_options(options: RetryOptions, default: RetryPolicy) -> Activ
         "heartbeat_timeout": HEARTBEAT_TIMEOUT,
         "retry_policy": build_retry_policy(options.retry_policy or default),
     }
+
+
+def build_model_options(agent: Agent) -> ActivityOptions:
+    """Options of a model call. Of an agent that is only a name the session does not know the limits yet: its worker
+    keeps them.
+    """
+    options = build_activity_options(agent.retry_options, MODEL_RETRY)
+    if isinstance(agent, AgentRef):
+        options["start_to_close_timeout"] = UNKNOWN_TIMEOUT
+    return options
 
 
 def retrieval_activity_options(retriever: Retriever) -> ActivityOptions:
