@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from rojak.agents.streaming import TextProgress
-from rojak.client.events import Event, HandedOff, Started, TextDelta, ToolCalled, ToolResult
+from rojak.client.events import (
+    Event,
+    HandedOff,
+    RetrievalFailed,
+    Retrieved,
+    Started,
+    TextDelta,
+    ToolCalled,
+    ToolResult,
+)
 from rojak.client.streaming import EventDeriver, take_progress
 from rojak.session.progress import Progress
 from rojak.session.state import HandOff
-from rojak.types import ConversationMessage, FunctionCall, ToolCall
+from rojak.types import ConversationMessage, FunctionCall, Retrieval, ToolCall
 
 
 def answer(text: str, sender: str = "A") -> ConversationMessage:
@@ -70,6 +79,18 @@ def test_a_hand_off_comes_between_the_result_and_the_next_answer() -> None:
     events = list(deriver.take_messages(3, messages, handoffs))
     assert [type(event) for event in events] == [ToolCalled, ToolResult, HandedOff, TextDelta]
     assert list(deriver.take_messages(3, messages, handoffs)) == []
+
+
+def test_what_was_retrieved_comes_before_the_answer_that_it_is_for_and_once() -> None:
+    deriver = started_deriver()
+    handoffs = [HandOff(index=5, from_agent="A", to_agent="B")]
+    found = Retrieval(index=3, agent_name="A", retriever="shelf", sources=["page 1"])
+    failed = Retrieval(index=5, agent_name="B", retriever="shelf", error_type="RetrievalError", reason="down")
+    assert list(deriver.take_messages(3, [], [], [found])) == [Retrieved("A", "shelf", ["page 1"])]
+    messages = [asking("transfer", "c1"), result("ok", "c1"), answer("B here", "B")]
+    events = list(deriver.take_messages(3, messages, handoffs, [found, failed]))
+    assert [type(event) for event in events] == [ToolCalled, ToolResult, HandedOff, RetrievalFailed, TextDelta]
+    assert list(deriver.take_messages(3, messages, handoffs, [found, failed])) == []
 
 
 def test_streamed_text_is_not_repeated_by_the_durable_message() -> None:

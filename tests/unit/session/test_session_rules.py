@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rojak.retrievers.retrieval_activity import render_passages
 from rojak.session.core import apply, decide, fit_message
 from rojak.session.intake import check_task, enqueue_task
 from rojak.session.limits import (
@@ -28,17 +29,22 @@ from rojak.session.steps import (
     FinishTurn,
     Idle,
     ModelReplied,
+    Retrieved,
     ToolsAnswered,
     TurnBegun,
     TurnFinished,
 )
 from rojak.session.transcript import build_window, trim
-from rojak.types import Agent, ConversationMessage, FunctionCall, ToolCall, Usage
+from rojak.types import Agent, ConversationMessage, FunctionCall, Passage, Retriever, ToolCall, Usage
 from rojak.types.activities import PatchOperation, ToolReturned
 from rojak.types.errors import PayloadTooLargeError, ResultNotFoundError, SessionBusyError
 
 #: What Temporal takes in one payload.
 PAYLOAD_LIMIT = 2 * 1024 * 1024
+
+
+class RuleRetriever(Retriever):
+    type: str = "rule-test"
 
 
 class RuleAgent(Agent):
@@ -213,7 +219,7 @@ def test_a_busy_session_takes_so_much_and_no_more() -> None:
 
 def test_the_state_fits_into_a_payload_whatever_happens() -> None:
     """The largest of everything at once: messages, a task, a queue, results of tools, context variables, agents."""
-    agent = RuleAgent(functions=["f"], instructions="i" * 60_000)
+    agent = RuleAgent(functions=["f"], instructions="i" * 60_000, retriever=RuleRetriever())
     state = SessionState(settings=Settings(history_size=None), context_variables={"c": "x" * (CONTEXT_BYTES - 1000)})
     for number in range(6):
         give(state, f"t{number}", user("k" * 100_000))
@@ -222,6 +228,7 @@ def test_the_state_fits_into_a_payload_whatever_happens() -> None:
     apply(state, TurnBegun())
     for number in range(3):
         enqueue_task(state, Task(id=f"q{number}", messages=[user("q" * 60_000)], agent=agent))
+    apply(state, Retrieved(render_passages([Passage("\x00" * 20_000, f"source {n}") for n in range(40)])))
     for step in range(5):
         ids = [f"c{step}-{number}" for number in range(8)]
         apply(state, ModelReplied(calling(*ids), 0.0))
