@@ -11,7 +11,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import h11
+from rojak.types.errors import MissingExtraError
+
+try:
+    import h11
+except ImportError as missing:
+    raise MissingExtraError("the scripted model server needs the h11 package: pip install 'rojak[dev]'") from missing
 
 
 @dataclass(frozen=True)

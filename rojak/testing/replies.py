@@ -43,6 +43,11 @@ class Reply:
     usage: Usage | None = None
     finish_reason: str | None = None
 
+    def __post_init__(self) -> None:
+        for asked in self.tool_calls:
+            if not isinstance(asked, ScriptedCall):
+                raise TypeError(f"a {type(asked).__name__} is no tool call; give call('name_of_the_function', ...)")
+
 
 @dataclass(frozen=True)
 class Fault:

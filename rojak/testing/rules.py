@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from rojak.testing.conversation import Conversation
 from rojak.testing.replies import Fault, Pace, Reply
 
 Text = str | re.Pattern[str]
+#: What a condition is called, and whether it holds.
+Check = tuple[str, Callable[[Conversation], bool]]
 Answer = Reply | str | Callable[[Conversation], "Reply | str"]
+
+
+class ScriptError(Exception):
+    """The script itself is wrong: a function of it raised, or a rule says no answer."""
 
 
 class Gate:
@@ -43,9 +49,9 @@ class Gate:
 class Rule:
     """When a conversation matches, this happens. Made by `ModelServer.when` and `ModelServer.otherwise`."""
 
-    def __init__(self, description: str, matches: Callable[[Conversation], bool]) -> None:
+    def __init__(self, description: str, checks: Sequence[Check] = ()) -> None:
         self.description = description
-        self._matches = matches
+        self._checks = checks
         self._answers: list[Answer | Fault] = []
         self._pace = Pace()
         self._gate: Gate | None = None
@@ -56,10 +62,19 @@ class Rule:
         """Answer with a text, a `Reply`, or what a function of the `Conversation` returns.
 
         Several answers are given one after another; the last one is repeated.
+
+        Raises:
+            TypeError: something is no answer.
         """
         if tool_calls is not None or usage is not None:
-            text = answers[0] if answers and isinstance(answers[0], str) else ""
-            answers = (Reply(text, tool_calls or [], usage),)
+            if len(answers) > 1 or not all(isinstance(answer, str) for answer in answers):
+                raise TypeError("tool_calls and usage go with one text; give Reply(...) objects for several answers")
+            answers = (Reply(str(answers[0]) if answers else "", tool_calls or [], usage),)
+        if not answers:
+            raise TypeError("reply() needs an answer: a text, a Reply, a function, or tool_calls=[call(...)]")
+        for answer in answers:
+            if not isinstance(answer, str | Reply) and not callable(answer):
+                raise TypeError(f"a {type(answer).__name__} is no answer; give a text, a Reply or a function")
         self._answers.extend(answers)
         return self
 
@@ -103,25 +118,68 @@ class Rule:
         self._limit = limit
         return self
 
+    @property
+    def used(self) -> int:
+        """How often the rule applied."""
+        return self._used
+
     def _take(self, conversation: Conversation) -> bool:
         """Whether the rule applies; if so it counts as used."""
-        if (self._limit is not None and self._used >= self._limit) or not self._matches(conversation):
+        if self._objection(conversation) is not None:
             return False
         self._used += 1
         return True
 
+    def _objection(self, conversation: Conversation) -> str | None:
+        """Why the rule does not apply; None if it does.
+
+        Raises:
+            ScriptError: its predicate raised.
+        """
+        if self._limit is not None and self._used >= self._limit:
+            return f"it was used {self._used} of {self._limit} times"
+        for name, holds in self._checks:
+            try:
+                if not holds(conversation):
+                    return f"{name} does not hold"
+            # It is the test's code and may raise anything.
+            except Exception as error:
+                problem = f"the {name} of rule {self.description} raised {type(error).__name__}: {error}"
+                raise ScriptError(problem) from error
+        return None
+
     async def _decide(self, conversation: Conversation, fallback: Rule | None) -> tuple[Reply | Fault, Pace]:
-        """The answer, after the gate. A rule that only holds, slows or breaks leaves the answer to ``fallback``."""
+        """The answer, after the gate. A rule that only holds, slows or breaks leaves the answer to ``fallback``.
+
+        Raises:
+            ScriptError: there is none.
+        """
         position = self._used - 1
         if self._gate is not None:
             await self._gate._pass()
         answers = self._answers or (fallback._answers if fallback else [])
         if not answers:
-            return Fault(status=400, message=f"rule {self.description} says no answer: add .reply(...)"), self._pace
+            raise ScriptError(f"rule {self.description} says no answer: add .reply(...)")
         answer: Any = answers[min(position, len(answers) - 1)] if self._answers else answers[-1]
+        return (answer if isinstance(answer, Fault) else self._make_reply(answer, conversation)), self._pace
+
+    def _make_reply(self, answer: Answer, conversation: Conversation) -> Reply:
+        made: Any = answer
         if callable(answer):
-            answer = answer(conversation)
-        return (Reply(answer) if isinstance(answer, str) else answer), self._pace
+            try:
+                made = answer(conversation)
+            # It is the test's code and may raise anything.
+            except Exception as error:
+                problem = f"the function that answers for {self.description} raised {type(error).__name__}: {error}"
+                raise ScriptError(problem) from error
+        if isinstance(made, str):
+            return Reply(made)
+        if not isinstance(made, Reply):
+            raise ScriptError(
+                f"the function that answers for {self.description} returned a {type(made).__name__}; it has to return"
+                " a text or a Reply"
+            )
+        return made
 
 
 def make_rule(
@@ -134,8 +192,12 @@ def make_rule(
     offers: str | None = None,
     predicate: Callable[[Conversation], bool] | None = None,
 ) -> Rule:
-    """A rule that applies where all conditions hold; see `ModelServer.when`."""
-    checks: list[tuple[str, Callable[[Conversation], bool]]] = []
+    """A rule that applies where all conditions hold; see `ModelServer.when`.
+
+    Raises:
+        TypeError: there is no condition.
+    """
+    checks: list[Check] = []
     if last_user is not None:
         checks.append((f"last_user={last_user!r}", lambda c: _found(last_user, c.last_text("user"))))
     if last_tool is not None:
@@ -150,8 +212,9 @@ def make_rule(
         checks.append((f"offers={offers!r}", lambda c: offers in c.tools))
     if predicate is not None:
         checks.append(("predicate", predicate))
-    description = f"when({', '.join(name for name, _ in checks)})"
-    return Rule(description, lambda conversation: all(check(conversation) for _, check in checks))
+    if not checks:
+        raise TypeError("when() needs a condition, such as last_user='weather'; otherwise() is for all the rest")
+    return Rule(f"when({', '.join(name for name, _ in checks)})", checks)
 
 
 def _found(wanted: Text, text: str | None) -> bool:

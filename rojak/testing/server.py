@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import json
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
-from rojak.testing.conversation import Conversation, read_anthropic, read_openai
+from rojak.testing.conversation import Conversation
+from rojak.testing.exchanges import read_request, send_fault, send_stream
 from rojak.testing.http import Exchange, serve_connection
-from rojak.testing.replies import Fault, Pace, Reply
-from rojak.testing.rules import Rule, Text, make_rule
-from rojak.testing.wire import anthropic_body, anthropic_events, error_body, openai_body, openai_events
+from rojak.testing.replies import Fault
+from rojak.testing.rules import Rule, ScriptError, Text, make_rule
+from rojak.testing.wire import anthropic_body, openai_body
 
 _HOST = "127.0.0.1"
 _SECRET_HEADERS = ("authorization", "x-api-key", "api-key")
@@ -43,6 +43,11 @@ class ModelServer:
     Args:
         port: to listen on; any free one when 0.
         record: how many requests are kept in `requests`; older ones are dropped.
+
+    Attributes:
+        requests: what came.
+        unmatched: what came that no rule is for.
+        problems: what was wrong with the script: functions that raised, rules without an answer.
     """
 
     def __init__(self, port: int = 0, *, record: int = 10_000) -> None:
@@ -58,6 +63,7 @@ class ModelServer:
         self._thread: threading.Thread | None = None
         self.requests: list[RecordedRequest] = []
         self.unmatched: list[RecordedRequest] = []
+        self.problems: list[str] = []
 
     @property
     def url(self) -> str:
@@ -95,6 +101,9 @@ class ModelServer:
             model: is part of the model's name.
             offers: a function that is offered to the model.
             predicate: says yes to the conversation.
+
+        Raises:
+            TypeError: there is no condition.
         """
         rule = make_rule(
             last_user=last_user,
@@ -110,14 +119,14 @@ class ModelServer:
 
     def otherwise(self) -> Rule:
         """The rule for conversations that no other rule is for; also answers for rules that say no answer."""
-        self._otherwise = Rule("otherwise()", lambda _: True)
+        self._otherwise = Rule("otherwise()")
         return self._otherwise
 
     def reset(self) -> None:
         """Forget the script and what was asked."""
         self._rules, self._otherwise = [], None
         with self._lock:
-            self.requests, self.unmatched, self._received = [], [], 0
+            self.requests, self.unmatched, self.problems, self._received = [], [], [], 0
 
     async def wait_for_requests(self, count: int, timeout: float = 20.0) -> None:
         """Wait until so many requests came in all.
@@ -136,13 +145,22 @@ class ModelServer:
             raise TimeoutError(f"{self._received} of {count} requests came within {timeout:g} s") from None
 
     def assert_all_matched(self) -> None:
-        """Fail if a request came that no rule was for.
+        """Fail if a request came that no rule was for, or something was wrong with the script.
 
         Raises:
-            AssertionError: says what came and which rules there are.
+            AssertionError: says what came and why no rule was for it.
         """
-        if self.unmatched:
-            raise AssertionError(self._complaint(self.unmatched[0].conversation))
+        if self.problems:
+            raise AssertionError(self.problems[0])
+
+    def assert_all_used(self) -> None:
+        """Fail if a rule of `when` never had its turn: the conversation did not go as the script expects.
+
+        Raises:
+            AssertionError: names the rules.
+        """
+        if unused := [rule.description for rule in self._rules if not rule.used]:
+            raise AssertionError(f"no conversation came for {'; '.join(unused)}")
 
     def start(self) -> Self:
         """Start to listen; a ``with`` block does it."""
@@ -197,23 +215,27 @@ class ModelServer:
         if request.method == "GET":
             await self._answer_get(exchange, path)
             return
-        conversation = _read(path, request.body)
+        conversation = read_request(path, request.body)
         if conversation is None:
-            await exchange.send_json(404, {"error": {"message": f"nothing is served at {path}", "type": "not_found"}})
+            await exchange.send_json(
+                404, {"error": {"message": f"nothing is served at {path}, or no JSON", "type": "not_found"}}
+            )
             return
         headers = {name: "***" if name in _SECRET_HEADERS else value for name, value in request.headers.items()}
-        rule = self._note(RecordedRequest(path, headers, conversation))
-        if rule is None:
-            fault = Fault(status=400, message=self._complaint(conversation))
-            await _send_fault(exchange, conversation, fault)
+        try:
+            rule = self._note(RecordedRequest(path, headers, conversation))
+            answer, pace = await rule._decide(conversation, self._otherwise)
+        except ScriptError as error:
+            # Not worth another try: the client of a provider fails at once, and the test with it.
+            self.problems.append(str(error))
+            await send_fault(exchange, conversation, Fault(status=400, message=str(error)))
             return
-        answer, pace = await rule._decide(conversation, self._otherwise)
         if pace.delay:
             await asyncio.sleep(pace.delay)
         if isinstance(answer, Fault):
-            await _send_fault(exchange, conversation, answer)
+            await send_fault(exchange, conversation, answer)
         elif conversation.stream:
-            await _send_stream(exchange, conversation, answer, pace)
+            await send_stream(exchange, conversation, answer, pace)
         else:
             openai = conversation.provider == "openai"
             await exchange.send_json(200, (openai_body if openai else anthropic_body)(conversation, answer))
@@ -224,61 +246,36 @@ class ModelServer:
         else:
             await exchange.send_json(200, {"status": "ok"})
 
-    def _note(self, request: RecordedRequest) -> Rule | None:
-        """Record the request and find its rule."""
+    def _note(self, request: RecordedRequest) -> Rule:
+        """Record the request and find its rule.
+
+        Raises:
+            ScriptError: there is none.
+        """
+        self._record_request(request)
         candidates = [*self._rules, *([self._otherwise] if self._otherwise else [])]
         rule = next((rule for rule in candidates if rule._take(request.conversation)), None)
+        if rule is None:
+            self.unmatched.append(request)
+            raise ScriptError(self._complaint(request.conversation))
+        return rule
+
+    def _record_request(self, request: RecordedRequest) -> None:
         with self._lock:
             self._received += 1
             if self._record:
                 self.requests.append(request)
                 del self.requests[: -self._record]
-            if rule is None:
-                self.unmatched.append(request)
             due = [arrived for count, arrived in self._waiting if count <= self._received]
             self._waiting = [entry for entry in self._waiting if entry[0] > self._received]
         for arrived in due:
             if not arrived.done():
                 arrived.set_result(None)
-        return rule
 
     def _complaint(self, conversation: Conversation) -> str:
-        rules = "; ".join(rule.description for rule in self._rules) or "none"
+        """What came, and why each of the rules is not for it."""
         last = conversation.last
         ends = f"ends with {last.role}: {last.text[:200]!r}" if last else "is empty"
-        return f"no rule of the script is for this conversation, which {ends}. Rules: {rules}"
-
-
-def _read(path: str, body: bytes) -> Conversation | None:
-    parts = path.strip("/").split("/")
-    if path.endswith("/chat/completions"):
-        return read_openai(json.loads(body))
-    if path.endswith("/messages"):
-        return read_anthropic(json.loads(body))
-    if len(parts) >= 3 and parts[-3] == "model" and parts[-1] == "invoke":
-        return read_anthropic(json.loads(body), model=urllib.parse.unquote(parts[-2]))
-    return None
-
-
-async def _send_fault(exchange: Exchange, conversation: Conversation, fault: Fault) -> None:
-    if fault.drop:
-        exchange.abort()
-    elif fault.body is not None:
-        await exchange.send_body(200, fault.body, fault.headers)
-    else:
-        await exchange.send_json(fault.status or 500, error_body(conversation, fault), fault.headers)
-
-
-async def _send_stream(exchange: Exchange, conversation: Conversation, reply: Reply, pace: Pace) -> None:
-    events: Iterator[bytes] = (openai_events if conversation.provider == "openai" else anthropic_events)(
-        conversation, reply
-    )
-    await exchange.start_stream()
-    for index, event in enumerate(events):
-        if pace.break_after is not None and index >= pace.break_after:
-            exchange.abort()
-            return
-        await exchange.send_chunk(event)
-        if pace.chunk_delay:
-            await asyncio.sleep(pace.chunk_delay)
-    await exchange.end_stream()
+        complaint = f"no rule of the script is for this conversation, which {ends}"
+        rules = "; ".join(f"{rule.description}: {rule._objection(conversation)}" for rule in self._rules)
+        return f"{complaint}. Rules: {rules}" if rules else f"{complaint}: the script has no rules; add when(...).reply"

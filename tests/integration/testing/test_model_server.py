@@ -6,12 +6,18 @@ import asyncio
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import httpx2
 import openai
 import pytest
+from temporalio.client import Client
 
+from rojak import Rojak, TaskParams
+from rojak.agents import OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
 from rojak.testing import Conversation, ModelServer, Reply, call
+from rojak.types.errors import RunFailedError
 
 
 def client(model: ModelServer) -> openai.AsyncOpenAI:
@@ -49,6 +55,77 @@ async def test_a_conversation_without_a_rule_is_an_error_that_lists_them(model_s
         await ask(model_server, "Hi")
     with pytest.raises(AssertionError, match="no rule"):
         model_server.assert_all_matched()
+
+
+async def test_it_says_why_each_rule_is_not_for_a_conversation(model_server: ModelServer) -> None:
+    with pytest.raises(openai.BadRequestError, match=r"the script has no rules; add when"):
+        await ask(model_server, "Hi")
+    model_server.when(last_user="Hi").reply("Hello").times(1)
+    model_server.when(last_user="Hi", system="grumpy").reply("What?")
+    assert await ask(model_server, "Hi") == "Hello"
+    objections = r"last_user='Hi'\): it was used 1 of 1 times; .*system='grumpy'\): system='grumpy' does not hold"
+    with pytest.raises(openai.BadRequestError, match=objections):
+        await ask(model_server, "Hi")
+
+
+def wrong_answer(conversation: Conversation) -> Any:
+    return {"text": conversation.system}
+
+
+def raising(conversation: Conversation) -> Any:
+    raise LookupError("nowhere")
+
+
+async def test_a_script_that_is_wrong_fails_the_test_at_once_and_says_how(model_server: ModelServer) -> None:
+    model_server.when(last_user="raise").reply(raising)
+    model_server.when(last_user="wrong").reply(wrong_answer)
+    model_server.when(last_user="silent").slow(delay=0)
+    model_server.when(predicate=raising).reply("never")
+    for said, problem in [
+        ("raise", r"the function that answers for when\(last_user='raise'\) raised LookupError: nowhere"),
+        ("wrong", r"returned a dict; it has to return a text or a Reply"),
+        ("silent", r"when\(last_user='silent'\) says no answer: add .reply"),
+        ("else", r"the predicate of rule when\(predicate\) raised LookupError: nowhere"),
+    ]:
+        with pytest.raises(openai.BadRequestError, match=problem):
+            await ask(model_server, said)
+    assert len(model_server.problems) == len(model_server.requests) == 4
+    with pytest.raises(AssertionError, match="raised LookupError: nowhere"):
+        model_server.assert_all_matched()
+
+
+async def test_rules_that_had_no_turn_are_named(model_server: ModelServer) -> None:
+    rule = model_server.when(last_user="weather").reply("Rain.")
+    model_server.when(last_user="time").reply("Noon.")
+    await ask(model_server, "weather")
+    assert rule.used == 1
+    with pytest.raises(AssertionError, match=r"no conversation came for when\(last_user='time'\)$"):
+        model_server.assert_all_used()
+    await ask(model_server, "time")
+    model_server.assert_all_used()
+
+
+@pytest.mark.parametrize(
+    ("write", "problem"),
+    [
+        (lambda model: model.when(), r"when\(\) needs a condition"),
+        (lambda model: model.otherwise().reply(), r"reply\(\) needs an answer"),
+        (lambda model: model.otherwise().reply(3), r"a int is no answer"),
+        (lambda model: model.otherwise().reply("a", "b", tool_calls=[call("f")]), "go with one text"),
+        (lambda model: model.otherwise().reply(tool_calls=["f"]), r"a str is no tool call; give call\("),
+    ],
+)
+def test_what_makes_no_sense_is_refused_where_it_is_written(
+    model_server: ModelServer, write: Callable[[ModelServer], Any], problem: str
+) -> None:
+    with pytest.raises(TypeError, match=problem):
+        write(model_server)
+
+
+async def test_a_body_that_is_no_json_gets_an_answer(model_server: ModelServer) -> None:
+    async with httpx2.AsyncClient() as plain:
+        response = await plain.post(f"{model_server.base_url}/chat/completions", content=b"no json")
+    assert response.status_code == 404
 
 
 async def test_requests_are_recorded_without_keys(model_server: ModelServer) -> None:
@@ -106,3 +183,16 @@ def test_the_pytest_plugin_costs_nothing_until_it_is_used() -> None:
     script = "import sys, rojak.testing.pytest_plugin\nprint([m for m in ('h11', 'openai') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert "openai" not in result.stdout
+
+
+async def test_a_run_that_the_script_does_not_foresee_fails_at_once_with_the_reason(
+    model_server: ModelServer, temporal_client: Client, task_queue: str
+) -> None:
+    model_server.when(last_user="weather").reply("Rain.")
+    rojak = Rojak(temporal_client, task_queue)
+    options = OpenAIAgentOptions(api_key="test", base_url=model_server.base_url)
+    async with rojak.create_worker([OpenAIAgentActivities(options)]):
+        task = TaskParams(agent=OpenAIAgent(), messages=[{"role": "user", "content": "Hi"}])
+        with pytest.raises(RunFailedError, match=r"ends with user: 'Hi'.*last_user='weather' does not hold"):
+            await rojak.run(id=task_queue, task=task)
+    assert len(model_server.requests) == 1
