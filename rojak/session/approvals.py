@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rojak.session.family import Decision
 from rojak.session.limits import REMEMBERED_IDS, RESUME_BYTES, size_of
 from rojak.session.mailbox import post_reply, take_reply
 from rojak.session.routes import Route
@@ -34,20 +35,35 @@ def waiting_calls(turn: Turn | None) -> list[PendingCall]:
 
 
 def list_approvals(state: SessionState) -> list[ResumeRequest]:
-    """What humans are asked now, in the model's order."""
+    """What humans are asked now, in the model's order: for calls of the session's own and for those of its children."""
     turn = state.turn
-    return [
-        ResumeRequest(
-            tool_id=pending.call.id,
-            tool_name=pending.call.function.name,
-            tool_arguments=pending.call.function.arguments,
-            task_id=turn.task_id if turn else "",
-            question=pending.question,
-            agent_name=state.agent.name if state.agent else None,
-            expires_at=pending.expires_at,
-        )
-        for pending in waiting_calls(turn)
-    ]
+    if turn is None:
+        return []
+    requests = []
+    for pending in turn.calls:
+        if pending.waiting:
+            requests.append(
+                ResumeRequest(
+                    tool_id=pending.call.id,
+                    tool_name=pending.call.function.name,
+                    tool_arguments=pending.call.function.arguments,
+                    task_id=turn.task_id,
+                    question=pending.question,
+                    agent_name=state.agent.name if state.agent else None,
+                    expires_at=pending.expires_at,
+                )
+            )
+        elif pending.delegation is not None:
+            requests += [
+                request.model_copy(update={"tool_id": _outer_id(pending, request), "task_id": turn.task_id})
+                for request in pending.delegation.requests
+            ]
+    return requests
+
+
+def _outer_id(pending: PendingCall, request: ResumeRequest) -> str:
+    """Names a child's call among all that the session's callers see: children of children have longer ids."""
+    return f"{pending.call.id}/{request.tool_id}"
 
 
 def post_approvals(state: SessionState) -> None:
@@ -58,6 +74,13 @@ def post_approvals(state: SessionState) -> None:
             state,
             Reply(kind="interrupted", task_id=turn.task_id, base=state.base, begin=turn.begin, interrupts=requests),
         )
+
+
+def refresh_approvals(state: SessionState) -> None:
+    """Tell the task's caller what waits now, in place of what it may have been told before and has not fetched."""
+    if state.turn is not None:
+        take_reply(state, state.turn.task_id)
+        post_approvals(state)
 
 
 def check_resume(state: SessionState, response: ResumeResponse, resume_id: str) -> None:
@@ -71,7 +94,7 @@ def check_resume(state: SessionState, response: ResumeResponse, resume_id: str) 
         return
     if (size := size_of(response)) > RESUME_BYTES:
         raise PayloadTooLargeError(f"the resume has {size} bytes; at most {RESUME_BYTES} are allowed")
-    waiting = [pending.call.id for pending in waiting_calls(state.turn)]
+    waiting = [request.tool_id for request in list_approvals(state)]
     if response.tool_id not in waiting:
         listed = ", ".join(waiting) or "none"
         raise ToolCallNotPendingError(
@@ -95,18 +118,58 @@ def apply_resume(state: SessionState, response: ResumeResponse, resume_id: str) 
     turn = state.turn
     if turn is None:
         raise ToolCallNotPendingError(f"tool call {response.tool_id!r} waits for no approval")
-    pending = next(p for p in turn.calls if p.call.id == response.tool_id)
-    pending.waiting = False
-    if response.action == "reject":
-        pending.outcome = ToolRejected(feedback=_rejection(response.content))
-    elif response.tool_arguments is not None:
-        pending.arguments = response.tool_arguments
-    take_reply(state, turn.task_id)
+    own = next((p for p in turn.calls if p.waiting and p.call.id == response.tool_id), None)
+    if own is None:
+        _pass_on(state, turn, response)
+    elif response.action == "reject":
+        own.waiting = False
+        own.outcome = ToolRejected(feedback=_rejection(response.content))
+    else:
+        own.waiting = False
+        own.arguments = response.tool_arguments
     state.resumed[resume_id] = turn.task_id
     while len(state.resumed) > REMEMBERED_IDS:
         del state.resumed[next(iter(state.resumed))]
-    post_approvals(state)
+    refresh_approvals(state)
     return turn.task_id
+
+
+def _pass_on(state: SessionState, turn: Turn, response: ResumeResponse) -> None:
+    """Leave the decision for the child whose call it is about."""
+    for pending in turn.calls:
+        child = pending.delegation
+        for request in child.requests if child is not None else []:
+            if child is not None and _outer_id(pending, request) == response.tool_id:
+                child.requests.remove(request)
+                child.decisions += 1
+                child.unseen[request.tool_id] = child.decisions
+                inner = response.model_copy(update={"tool_id": request.tool_id})
+                state.outbox.append(Decision(session_id=child.session_id, number=child.decisions, response=inner))
+                return
+
+
+def take_decision(state: SessionState, decision: Decision) -> None:
+    """Apply a decision that came from the caller of this session. One that comes too late changes nothing."""
+    caller = state.caller
+    if caller is None:
+        return
+    caller.seen = max(caller.seen, decision.number)
+    # The caller took it off its list when it passed the decision on.
+    caller.reported = [tool_id for tool_id in caller.reported if tool_id != decision.response.tool_id]
+    try:
+        apply_resume(state, decision.response, f"caller/{decision.number}")
+    except ToolCallNotPendingError:
+        return
+
+
+def take_report(state: SessionState) -> list[ResumeRequest] | None:
+    """What waits for approval, where the session's caller does not know it yet; None where it knows."""
+    requests = list_approvals(state)
+    ids = [request.tool_id for request in requests]
+    if state.caller is None or ids == state.caller.reported:
+        return None
+    state.caller.reported = ids
+    return requests
 
 
 def _rejection(feedback: str | None) -> str:

@@ -10,6 +10,14 @@ from typing import Any
 
 from rojak.session.approvals import expire_approvals, hold_for_approval, post_approvals, waiting_calls
 from rojak.session.budget import admit_calls, deadline_of, end_for_time, find_limit
+from rojak.session.delegation import (
+    assign_children,
+    drop_children,
+    expire_children,
+    is_agent_call,
+    open_children,
+    take_answer,
+)
 from rojak.session.limits import CONTEXT_BYTES, TURN_TRANSCRIPT_BYTES, size_of
 from rojak.session.mailbox import post_reply
 from rojak.session.misfits import correction, describe_misfit
@@ -29,9 +37,15 @@ from rojak.session.state import CallOutcome, HandOff, PendingCall, Reply, Sessio
 from rojak.session.steps import (
     ApprovalsExpired,
     AwaitApprovals,
+    AwaitChildren,
     BeginTurn,
     CallModel,
     CallTools,
+    CancelChildren,
+    ChildAnswered,
+    ChildrenAssigned,
+    ChildrenCancelled,
+    ChildrenExpired,
     DeadlinePassed,
     FinishTurn,
     Idle,
@@ -39,6 +53,7 @@ from rojak.session.steps import (
     Outcome,
     Retrieve,
     Retrieved,
+    StartChildren,
     Step,
     ToolsAnswered,
     TurnBegun,
@@ -53,19 +68,34 @@ from rojak.types.messages import ConversationMessage, ToolCall, Usage
 
 def decide(state: SessionState) -> Step:
     """The next step. Changes nothing: asked twice it says the same."""
+    if state.dropped:
+        return CancelChildren(list(state.dropped))
     turn = state.turn
     if turn is None:
         return BeginTurn() if state.queue else Idle()
     if turn.calls:
         if waiting := waiting_calls(turn):
             return AwaitApprovals(deadline=min((p.expires_at for p in waiting if p.expires_at), default=None))
-        ready = [pending for pending in turn.calls if pending.outcome is None]
-        return CallTools(ready if active_agent(state).parallel_tool_calls else ready[:1])
+        return _decide_on_calls(turn, active_agent(state))
     if _is_answered(state, turn) or find_limit(state, turn) is not None:
         return FinishTurn()
     if turn.retrieval == "wanted":
         return Retrieve(query=retrieval_query(state))
     return CallModel()
+
+
+def _decide_on_calls(turn: Turn, agent: Agent) -> Step:
+    """What is next for calls that wait for no human. Children begin first, so that they work while functions run."""
+    unanswered = [pending for pending in turn.calls if pending.outcome is None]
+    if not agent.parallel_tool_calls:
+        del unanswered[1:]
+    ready = [pending for pending in unanswered if pending.delegation is None]
+    if for_agents := [pending for pending in ready if is_agent_call(pending)]:
+        return StartChildren(for_agents)
+    if ready or not unanswered:
+        return CallTools(ready)
+    limits = [pending.delegation.expires_at for pending in open_children(turn) if pending.delegation is not None]
+    return AwaitChildren(deadline=min((limit for limit in limits if limit is not None), default=None))
 
 
 def apply(state: SessionState, outcome: Outcome) -> None:
@@ -88,6 +118,18 @@ def apply(state: SessionState, outcome: Outcome) -> None:
                 _fail_turn(state, "ApprovalTimeoutError", f"nobody approved the call of {name} in time")
             else:
                 _settle_calls(state)
+        case ChildrenAssigned(session_id, now):
+            step = decide(state)
+            assign_children(state, session_id, now, step.calls if isinstance(step, StartChildren) else [])
+            _settle_calls(state)
+        case ChildAnswered(session_id, reply):
+            if take_answer(state, session_id, reply):
+                _settle_calls(state)
+        case ChildrenExpired(now):
+            expire_children(state, now)
+            _settle_calls(state)
+        case ChildrenCancelled(session_ids):
+            state.dropped = [child for child in state.dropped if child not in session_ids]
         case DeadlinePassed(now, outcomes):
             _break_off(state, outcomes, now)
         case TurnFailed(error_type, reason):
@@ -247,6 +289,8 @@ def _break_off(state: SessionState, outcomes: dict[str, CallOutcome], now: float
     for pending in turn.calls:
         pending.outcome = pending.outcome or outcomes.get(pending.call.id)
     in_progress = {pending.call.id for pending in step.calls} if isinstance(step, CallTools) else set()
+    in_progress |= {pending.call.id for pending in open_children(turn)}
+    drop_children(state, turn)
     end_for_time(turn, in_progress, now)
     _settle_calls(state)
 
@@ -262,12 +306,13 @@ def _settle_calls(state: SessionState) -> None:
         return
     while turn.calls and turn.calls[0].outcome is not None:
         pending = turn.calls.pop(0)
-        _take_result(state, turn, pending.call, pending.outcome)
+        _take_result(state, turn, pending)
     if not turn.calls and turn.next_agent is not None:
         _hand_over(state, turn, turn.next_agent)
 
 
-def _take_result(state: SessionState, turn: Turn, call: ToolCall, outcome: CallOutcome | None) -> None:
+def _take_result(state: SessionState, turn: Turn, pending: PendingCall) -> None:
+    call, outcome = pending.call, pending.outcome
     match outcome:
         case None:
             raise RuntimeError("a call without an outcome has no result")
@@ -289,6 +334,8 @@ def _take_result(state: SessionState, turn: Turn, call: ToolCall, outcome: CallO
                 # Of several hand-offs in one step the last one counts.
                 turn.next_agent = outcome.agent
     message = ConversationMessage(role="tool", content=text, sender=active_agent(state).name, tool_call_id=call.id)
+    if pending.delegation is not None and pending.delegation.usage != Usage():
+        message.usage = pending.delegation.usage
     append_message(state, fit_message(message, TURN_TRANSCRIPT_BYTES - state.transcript_bytes))
 
 
@@ -335,6 +382,7 @@ def _fail_turn(state: SessionState, error_type: str, reason: str) -> None:
 
 def _take_back(state: SessionState, turn: Turn) -> None:
     """Put the session back to where it was before the turn."""
+    drop_children(state, turn)
     rewind(state, turn.begin)
     state.agent = turn.agent_before
     state.context_variables = turn.context_before

@@ -3,7 +3,7 @@
 Temporal refuses a payload of more than 2 MiB, and a state that does not fit into one could not roll over. So each part
 of the state has a share, and the shares add up to less: 1024 (conversation) + 2 x 128 (context variables, and those
 to return to when a turn fails) + 256 (queue) + 128 (mailbox) + 2 x 64 (agents) + 64 (definitions of other agents)
-+ 64 (retrieved) = 1920 KiB.
++ 64 (retrieved) + 2 x 32 (what waits for approval in children, as they report it and as callers are told) = 1984 KiB.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ RETRIEVALS_BYTES = 8 * 1024
 RETRIEVAL_QUERY_CHARACTERS = 8192
 #: Of what a human writes into a resume.
 RESUME_BYTES = 32 * 1024
+#: Of what waits for approval in sessions that work for this one.
+CHILD_REQUESTS_BYTES = 32 * 1024
 #: Ids of answered tasks and of applied resumes that are remembered, so that asking twice is noticed.
 REMEMBERED_IDS = 512
 #: A window, context or agent below this travels with each call; a larger one is fetched when needed.

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from rojak.session.family import Caller, Decision, Delegation
 from rojak.session.routes import FunctionRoute, Route
+from rojak.session.stored import Stored
 from rojak.types.activities import ToolFailed, ToolReturned
 from rojak.types.agent import AnyAgent
 from rojak.types.catalog import ToolCatalog
@@ -20,17 +22,6 @@ from rojak.types.session import LimitReached, ResumeRequest, Retrieval, SessionT
 
 #: Version of the state's schema. A reader of a newer version knows how to read the older ones.
 SCHEMA_VERSION = 1
-
-
-class _Stored(BaseModel):
-    """Base of what is changed in place: every field is stored, set or not.
-
-    The converter leaves out unset fields, and appending to a default list does not set the field.
-    """
-
-    def model_post_init(self, context: Any, /) -> None:
-        """Mark every field as set."""
-        self.__pydantic_fields_set__.update(type(self).model_fields)
 
 
 class Settings(BaseModel):
@@ -76,7 +67,7 @@ class ToolRejected(BaseModel):
 CallOutcome = Annotated[ToolReturned | ToolFailed | ToolRejected, Field(discriminator="kind")]
 
 
-class PendingCall(_Stored):
+class PendingCall(Stored):
     """A tool call of the turn's current step.
 
     Attributes:
@@ -88,6 +79,7 @@ class PendingCall(_Stored):
         on_timeout: what it does.
         arguments: what a human wants the function to be called with instead.
         outcome: what came of the call; None as long as it is to be made.
+        delegation: the session that works on it, where another agent was called.
     """
 
     call: ToolCall
@@ -98,6 +90,12 @@ class PendingCall(_Stored):
     on_timeout: Literal["reject", "approve", "fail"] = "reject"
     arguments: str | None = None
     outcome: CallOutcome | None = None
+    delegation: Delegation | None = None
+
+    @property
+    def final_arguments(self) -> str:
+        """What the call is made with, as JSON."""
+        return self.call.function.arguments if self.arguments is None else self.arguments
 
 
 class HandOff(BaseModel):
@@ -108,7 +106,7 @@ class HandOff(BaseModel):
     to_agent: str
 
 
-class Turn(_Stored):
+class Turn(Stored):
     """The turn in progress.
 
     Attributes:
@@ -136,6 +134,7 @@ class Turn(_Stored):
         limit: the limit that ends the turn, once one does.
         misfits: answers that did not fit the agent's schema.
         refresh: the active agent came by name, and the next model call brings its current definition.
+        delegated: calls that other sessions were started for.
     """
 
     task_id: str
@@ -162,6 +161,7 @@ class Turn(_Stored):
     limit: LimitReached | None = None
     misfits: int = 0
     refresh: bool = False
+    delegated: int = 0
 
 
 class Reply(BaseModel):
@@ -249,7 +249,7 @@ def _with_sender(message: ConversationMessage, name: str) -> ConversationMessage
     )
 
 
-class SessionState(_Stored):
+class SessionState(Stored):
     """A session.
 
     Attributes:
@@ -273,6 +273,9 @@ class SessionState(_Stored):
         usage: tokens of all model calls.
         task_queue: the queue of the session itself, once an agent that came by name told it.
         definitions: agents that came by name and may come back, by queue and name: those of this turn, and pinned ones.
+        caller: the session that this one works for, where an agent was called as a tool.
+        outbox: decisions to be sent on to children. Empty when the session rolls over.
+        dropped: children that are to be cancelled.
     """
 
     version: int = SCHEMA_VERSION
@@ -295,6 +298,9 @@ class SessionState(_Stored):
     usage: Usage = Usage()
     task_queue: str | None = None
     definitions: dict[str, AnyAgent] = {}
+    caller: Caller | None = None
+    outbox: list[Decision] = []
+    dropped: list[str] = []
 
     @property
     def end(self) -> int:

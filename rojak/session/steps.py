@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rojak.session.state import CallOutcome, PendingCall
+from rojak.session.state import CallOutcome, PendingCall, Reply
 from rojak.types.activities import OutputProblem, Refreshed, RetrieveResult
 from rojak.types.messages import ConversationMessage
 
@@ -46,11 +46,78 @@ class AwaitApprovals:
 
 
 @dataclass(frozen=True)
+class StartChildren:
+    """Let other agents do these calls, all at the same time, in sessions of their own."""
+
+    calls: list[PendingCall]
+
+
+@dataclass(frozen=True)
+class AwaitChildren:
+    """Wait for sessions that work on calls; until ``deadline`` (seconds since the epoch) if it is not None."""
+
+    deadline: float | None
+
+
+@dataclass(frozen=True)
+class CancelChildren:
+    """End sessions whose work nobody waits for any more."""
+
+    session_ids: list[str]
+
+
+@dataclass(frozen=True)
 class FinishTurn:
     """The turn has its answer."""
 
 
-Step = Idle | BeginTurn | Retrieve | CallModel | CallTools | AwaitApprovals | FinishTurn
+Step = (
+    Idle
+    | BeginTurn
+    | Retrieve
+    | CallModel
+    | CallTools
+    | AwaitApprovals
+    | StartChildren
+    | AwaitChildren
+    | CancelChildren
+    | FinishTurn
+)
+
+
+@dataclass(frozen=True)
+class ChildrenAssigned:
+    """Outcome of the first half of StartChildren: what is to be started, recorded before it is.
+
+    Attributes:
+        session_id: of this session; the children's are made from it.
+        now: in seconds since the epoch: their time-outs count from it.
+    """
+
+    session_id: str
+    now: float
+
+
+@dataclass(frozen=True)
+class ChildAnswered:
+    """A child ended. It comes when it comes, in the middle of another step too."""
+
+    session_id: str
+    reply: Reply
+
+
+@dataclass(frozen=True)
+class ChildrenExpired:
+    """Outcome of AwaitChildren when its deadline passed."""
+
+    now: float
+
+
+@dataclass(frozen=True)
+class ChildrenCancelled:
+    """Outcome of CancelChildren."""
+
+    session_ids: list[str]
 
 
 @dataclass(frozen=True)
@@ -118,5 +185,16 @@ class TurnFinished:
 
 
 Outcome = (
-    TurnBegun | Retrieved | ModelReplied | ToolsAnswered | ApprovalsExpired | DeadlinePassed | TurnFailed | TurnFinished
+    TurnBegun
+    | Retrieved
+    | ModelReplied
+    | ToolsAnswered
+    | ApprovalsExpired
+    | ChildrenAssigned
+    | ChildAnswered
+    | ChildrenExpired
+    | ChildrenCancelled
+    | DeadlinePassed
+    | TurnFailed
+    | TurnFinished
 )

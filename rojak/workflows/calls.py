@@ -109,7 +109,7 @@ class SessionCalls:
             case HandOffRoute():
                 return hand_over(active_agent(self._state), pending.call.function.name)
             case AgentRoute():
-                return ToolFailed(error_type="NotSupportedError", message="sub-agents cannot be called yet")
+                raise RuntimeError("calls of agents are StartChildren's")
 
             case RetrieverRoute():
                 return await self._call_retriever(pending)
@@ -129,7 +129,7 @@ class SessionCalls:
             agent_name=agent.name,
             call_id=call.id,
             name=call.function.name,
-            arguments=call.function.arguments if pending.arguments is None else pending.arguments,
+            arguments=pending.final_arguments,
             **fields,
         )
         try:

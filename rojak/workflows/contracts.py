@@ -10,9 +10,10 @@ from typing import Any
 from pydantic import BaseModel
 from temporalio.common import SearchAttributeKey, SearchAttributePair
 
-from rojak.session.state import SessionState, Settings, Task
+from rojak.session.family import Caller, Decision
+from rojak.session.state import Reply, SessionState, Settings, Task
 from rojak.types.messages import ConversationMessage
-from rojak.types.session import ResumeResponse, SessionType
+from rojak.types.session import ResumeRequest, ResumeResponse, SessionType
 
 #: The workflow type in Temporal, and in its UI.
 WORKFLOW_NAME = "OrchestratorWorkflow"
@@ -21,6 +22,8 @@ UPDATE_ASK = "ask"
 UPDATE_RESUME = "resume"
 UPDATE_AWAIT = "await_reply"
 UPDATE_CONFIG = "update_config"
+SIGNAL_REPORT = "rojak.report"
+SIGNAL_FROM_CALLER = "rojak.from_caller"
 QUERY_CONFIG = "get_config"
 QUERY_REPLY = "get_reply"
 QUERY_PROGRESS = "get_progress"
@@ -54,6 +57,9 @@ class SessionInput(BaseModel):
         state: what a run of the workflow that rolled over left to the next one.
         roll_over_after_events: history events after which the session continues in a new run of the workflow;
             None means 1,200, or fewer where the server suggests it.
+        caller: the session that this one works for, where an agent was called as a tool.
+        check_interval_in_seconds: how often a session and the sessions that work for it look whether the others are
+            still there, when nothing else would tell; None means once an hour.
     """
 
     type: SessionType = "stateless"
@@ -61,6 +67,8 @@ class SessionInput(BaseModel):
     settings: Settings = Settings()
     state: SessionState | None = None
     roll_over_after_events: int | None = None
+    caller: Caller | None = None
+    check_interval_in_seconds: float | None = None
 
 
 class Ask(BaseModel):
@@ -75,6 +83,34 @@ class Resume(BaseModel):
 
     id: str
     response: ResumeResponse
+
+
+class ChildReport(BaseModel):
+    """What a session tells the one that it works for.
+
+    Attributes:
+        session_id: who says so.
+        seen: number of the last decision that it had when it said so.
+        requests: all that waits for approval now.
+        reply: how it ended; nothing follows.
+    """
+
+    session_id: str
+    seen: int = 0
+    requests: list[ResumeRequest] = []
+    reply: Reply | None = None
+
+
+class CallerMessage(BaseModel):
+    """What a session tells one that works for it. Without anything it only asks whether the other one is there.
+
+    Attributes:
+        decision: a human's, on a call that waits there.
+        detach: the caller rolls over: its next run has to be told the answer.
+    """
+
+    decision: Decision | None = None
+    detach: bool = False
 
 
 class ConfigChange(BaseModel):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from temporalio import workflow
 
-from rojak.session.approvals import waiting_calls
+from rojak.session.approvals import list_approvals, waiting_calls
+from rojak.session.delegation import open_children
 from rojak.session.state import SessionState
-from rojak.session.steps import AwaitApprovals, CallModel, CallTools, FinishTurn, Idle, Retrieve, Step
+from rojak.session.steps import AwaitApprovals, AwaitChildren, CallModel, CallTools, FinishTurn, Idle, Retrieve, Step
 from rojak.workflows.contracts import AGENT_ATTRIBUTE, STATUS_ACTIVE, STATUS_ATTRIBUTE, STATUS_WAITING
 
 
@@ -33,6 +34,10 @@ def describe_step(state: SessionState, step: Step) -> str:
         case AwaitApprovals():
             names = ", ".join(pending.call.function.name for pending in waiting_calls(state.turn))
             return f"waiting for a human to approve {names}"
+        case AwaitChildren():
+            names = ", ".join(pending.call.function.name for pending in open_children(state.turn))
+            asked = ", ".join(request.tool_name for request in list_approvals(state))
+            return f"waiting for {names}" + (f", and for a human to approve {asked}" if asked else "")
         case Retrieve():
             return "asking the retriever"
         case FinishTurn():
@@ -50,7 +55,8 @@ def tag_workflow(state: SessionState, step: Step) -> None:
     if current.get(STATUS_ATTRIBUTE) is None:
         return
     updates = []
-    status = STATUS_WAITING if isinstance(step, AwaitApprovals) else STATUS_ACTIVE
+    waits = isinstance(step, AwaitApprovals) or (isinstance(step, AwaitChildren) and bool(list_approvals(state)))
+    status = STATUS_WAITING if waits else STATUS_ACTIVE
     if current.get(STATUS_ATTRIBUTE) != status:
         updates.append(STATUS_ATTRIBUTE.value_set(status))
     if state.agent is not None and current.get(AGENT_ATTRIBUTE) != state.agent.name:

@@ -10,12 +10,14 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import NoReturn
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from rojak.session.approvals import apply_resume, check_resume, list_approvals, waiting_calls
+from rojak.session.approvals import apply_resume, check_resume, list_approvals, take_decision, waiting_calls
 from rojak.session.core import apply, cancel_session, decide
+from rojak.session.delegation import reply_to_caller
 from rojak.session.intake import apply_config, check_config, check_task, enqueue_task, read_config
 from rojak.session.mailbox import find_reply
 from rojak.session.progress import Progress, read_progress
@@ -23,14 +25,18 @@ from rojak.session.state import Reply, SessionState
 from rojak.session.steps import (
     ApprovalsExpired,
     AwaitApprovals,
+    AwaitChildren,
     BeginTurn,
     CallModel,
     CallTools,
+    CancelChildren,
+    ChildrenCancelled,
     DeadlinePassed,
     FinishTurn,
     Idle,
     Outcome,
     Retrieve,
+    StartChildren,
     Step,
     TurnBegun,
     TurnFinished,
@@ -38,12 +44,13 @@ from rojak.session.steps import (
 from rojak.session.transcript import read_window
 from rojak.types.activities import FRAME_QUERY, WINDOW_QUERY, Frame
 from rojak.types.errors import ResultNotFoundError, RojakError, SessionNotFoundError
-from rojak.types.messages import ConversationMessage
+from rojak.types.messages import ConversationMessage, Usage
 from rojak.types.session import ResumeRequest, SessionConfig
 from rojak.workflows import contracts
 from rojak.workflows.calls import SessionCalls
+from rojak.workflows.children import SessionFamily
 from rojak.workflows.clock import TimeIsUp, TurnClock
-from rojak.workflows.contracts import Ask, ConfigChange, Resume, SessionInput
+from rojak.workflows.contracts import Ask, CallerMessage, ChildReport, ConfigChange, Resume, SessionInput
 from rojak.workflows.display import show_progress, tag_workflow
 
 #: The server takes 2,000 updates in one run of a workflow; roll over well before.
@@ -51,6 +58,8 @@ MAX_UPDATES_PER_RUN = 1500
 #: The server suggests to roll over at about 4,096 events. A worker that takes a session over replays its history, and
 #: 1,200 events (about 110 turns) take less than a second.
 ROLL_OVER_AFTER_EVENTS = 1200
+#: Parts of the input that hold for the next run too.
+_KEPT_OF_INPUT = {"roll_over_after_events", "check_interval_in_seconds"}
 
 
 @contextmanager
@@ -76,6 +85,9 @@ class OrchestratorWorkflow:
         self._state = start.state or SessionState(type=start.type, settings=start.settings)
         if start.task is not None and start.state is None:
             enqueue_task(self._state, start.task)
+        if start.caller is not None and start.state is None:
+            self._state.caller = start.caller
+        self._family = SessionFamily(self._state, start)
         self._calls = SessionCalls(self._state)
         self._clock = TurnClock()
         self._updates = 0
@@ -91,12 +103,17 @@ class OrchestratorWorkflow:
         except asyncio.CancelledError:
             self._ending = True
             cancel_session(self._state)
+            await self._family.cancel(self._state.dropped)
             await workflow.wait_condition(workflow.all_handlers_finished)
             raise
 
     async def _serve(self) -> Reply | None:
         state = self._state
         while True:
+            if state.caller is not None:
+                await self._family.report()
+                if self._family.is_orphaned:
+                    await self._abandon()
             step = decide(state)
             if state.turn is None:
                 self._clock.stop()
@@ -117,7 +134,7 @@ class OrchestratorWorkflow:
     async def _do_in_time(self, step: Step) -> Outcome | None:
         """Do a step, as long as the turn has time."""
         turn = self._state.turn
-        deadline = None if turn is None or isinstance(step, FinishTurn) else turn.deadline
+        deadline = None if turn is None or isinstance(step, FinishTurn | CancelChildren) else turn.deadline
         try:
             return await self._clock.run(self._do(step), deadline)
         except TimeIsUp:
@@ -137,6 +154,14 @@ class OrchestratorWorkflow:
                 return await self._calls.call_tools(calls)
             case AwaitApprovals(deadline):
                 return await self._await_approvals(deadline)
+            case StartChildren(calls):
+                await self._family.start(calls)
+                return None
+            case AwaitChildren(deadline):
+                return await self._family.wait(deadline, self._is_full)
+            case CancelChildren(session_ids):
+                await self._family.cancel(session_ids)
+                return ChildrenCancelled(session_ids)
             case FinishTurn():
                 return TurnFinished()
             case Idle():
@@ -147,14 +172,18 @@ class OrchestratorWorkflow:
         state = self._state
         waiting = len(waiting_calls(state.turn))
         left = None if deadline is None else timedelta(seconds=max(0.0, deadline - workflow.time()))
+        if state.caller is not None:
+            left = self._family.check_interval if left is None else min(left, self._family.check_interval)
         try:
             await workflow.wait_condition(
-                lambda: len(waiting_calls(state.turn)) != waiting or self._is_full(),
+                lambda: len(waiting_calls(state.turn)) != waiting or self._is_full() or self._family.is_orphaned,
                 timeout=left,
                 timeout_summary="approval",
             )
         except TimeoutError:
-            return ApprovalsExpired(now=workflow.time())
+            if deadline is not None and workflow.time() >= deadline:
+                return ApprovalsExpired(now=workflow.time())
+            await self._family.check()
         return None
 
     def _is_full(self) -> bool:
@@ -173,19 +202,25 @@ class OrchestratorWorkflow:
         Its caller waits for the workflow's result, which costs no event, and notices when the run goes on as a new
         one. From then on it asks with updates, as callers of persistent sessions do.
         """
-        return isinstance(step, AwaitApprovals) and self._state.type == "stateless" and self._start.state is None
+        state = self._state
+        waits = isinstance(step, AwaitApprovals) or (isinstance(step, AwaitChildren) and bool(list_approvals(state)))
+        return waits and state.type == "stateless" and self._start.state is None and state.caller is None
 
     async def _roll_over(self) -> None:
         """Go on in a new run of the workflow. Callers that wait are told to ask again, which finds their task there."""
         self._draining = True
+        await self._family.let_go()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        workflow.continue_as_new(
-            SessionInput(
-                type=self._state.type,
-                state=self._state,
-                roll_over_after_events=self._start.roll_over_after_events,
-            )
-        )
+        fields = {name: getattr(self._start, name) for name in self._start.model_fields_set & _KEPT_OF_INPUT}
+        workflow.continue_as_new(SessionInput(type=self._state.type, state=self._state, **fields))
+
+    async def _abandon(self) -> NoReturn:
+        """End: nobody waits for the answer."""
+        self._ending = True
+        cancel_session(self._state)
+        await self._family.cancel(self._state.dropped)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        raise ApplicationError("the session that asked for this has ended", type="CallerGoneError", non_retryable=True)
 
     async def _finish_stateless(self) -> Reply:
         state = self._state
@@ -194,8 +229,13 @@ class OrchestratorWorkflow:
             raise ApplicationError("a stateless run needs a task", type="ConfigurationError", non_retryable=True)
         self._ending = True
         await workflow.wait_condition(workflow.all_handlers_finished)
+        details: list[Usage] = []
+        if state.caller is not None:
+            reply = reply_to_caller(state, reply)
+            details.append(reply.session_usage)
+            await self._family.answer(reply)
         if reply.kind == "failed":
-            raise ApplicationError(reply.reason or "", type=reply.error_type, non_retryable=True)
+            raise ApplicationError(reply.reason or "", *details, type=reply.error_type, non_retryable=True)
         # Whoever reads the result has the run's input too.
         return reply if self._start.task is None else reply.for_sender_of(self._start.task)
 
@@ -232,6 +272,7 @@ class OrchestratorWorkflow:
         self._updates += 1
         with _refusals():
             task_id = apply_resume(self._state, resume.response, resume.id)
+        await self._pass_on()
         return await self._await_reply(task_id)
 
     @resume.validator
@@ -239,6 +280,27 @@ class OrchestratorWorkflow:
         with _refusals():
             self._check_open()
             check_resume(self._state, resume.response, resume.id)
+
+    @workflow.signal(name=contracts.SIGNAL_REPORT)
+    async def take_report(self, report: ChildReport) -> None:
+        """A session that works for this one says what waits for approval there, or how it ended."""
+        await self._family.hear(report)
+        await self._pass_on()
+
+    @workflow.signal(name=contracts.SIGNAL_FROM_CALLER)
+    async def take_message(self, message: CallerMessage) -> None:
+        """The session that this one works for says something."""
+        caller = self._state.caller
+        if caller is not None and message.detach:
+            caller.detached = True
+        if message.decision is not None:
+            take_decision(self._state, message.decision)
+            await self._pass_on()
+
+    async def _pass_on(self) -> None:
+        """Decisions go down to the sessions that they are about, and what waits there goes up."""
+        await self._family.deliver()
+        await self._family.report()
 
     @workflow.update(name=contracts.UPDATE_AWAIT)
     async def await_reply(self, task_id: str) -> Reply:
