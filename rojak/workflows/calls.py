@@ -109,8 +109,7 @@ class SessionCalls:
             case HandOffRoute():
                 return hand_over(active_agent(self._state), pending.call.function.name)
             case AgentRoute():
-                raise RuntimeError("calls of agents are StartChildren's")
-
+                raise RuntimeError("agents are called in sessions of their own")
             case RetrieverRoute():
                 return await self._call_retriever(pending)
 
@@ -165,7 +164,7 @@ class SessionCalls:
         if not isinstance(tool, RetrieverTool):
             raise RuntimeError(f"{call.function.name} is no retriever")
         try:
-            query = tool.read_query(call.function.arguments if pending.arguments is None else pending.arguments)
+            query = tool.read_query(pending.final_arguments)
         except ValueError as error:
             return ToolFailed(error_type="InvalidArgumentsError", message=str(error))
         result = await self._look_up(agent, tool.retriever, query[:RETRIEVAL_QUERY_CHARACTERS])

@@ -94,6 +94,8 @@ class SessionFamily:
                 start,
                 id=child_id,
                 result_type=Reply,
+                # An agent that is known by name has workers of its own; None means this session's queue.
+                task_queue=start.task.agent.task_queue if start.task and start.task.agent else None,
                 # Any other policy ends the children when this session rolls over.
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 search_attributes=self._attributes_for(start),

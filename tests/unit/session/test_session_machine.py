@@ -14,31 +14,51 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rojak.session.approvals import apply_resume, check_resume, list_approvals
-from rojak.session.core import apply, cancel_session, decide
+from rojak.session.core import active_agent, apply, cancel_session, decide
+from rojak.session.delegation import detach_children, open_children, take_requests
 from rojak.session.intake import apply_config, check_config, check_task, enqueue_task
 from rojak.session.limits import MAILBOX_BYTES, MAILBOX_REPLIES
 from rojak.session.state import Reply, SessionState, Settings, Task
 from rojak.session.steps import (
     ApprovalsExpired,
     AwaitApprovals,
+    AwaitChildren,
     BeginTurn,
     CallModel,
     CallTools,
+    CancelChildren,
+    ChildAnswered,
+    ChildrenAssigned,
+    ChildrenCancelled,
+    ChildrenExpired,
     DeadlinePassed,
     FinishTurn,
     Idle,
     ModelReplied,
     Retrieve,
     Retrieved,
+    StartChildren,
     ToolsAnswered,
     TurnBegun,
     TurnFailed,
     TurnFinished,
 )
 from rojak.session.transcript import build_window
-from rojak.types import Agent, ConversationMessage, FunctionCall, Interrupt, ResumeResponse, Retriever, ToolCall, Usage
+from rojak.types import (
+    Agent,
+    AgentTool,
+    ConversationMessage,
+    FunctionCall,
+    Interrupt,
+    ResumeRequest,
+    ResumeResponse,
+    Retriever,
+    ToolCall,
+    Usage,
+)
 from rojak.types.activities import OutputProblem, PatchOperation, RetrieveResult, ToolFailed, ToolReturned
 from rojak.types.errors import RojakError
+from rojak.types.tools import AnyTool
 
 
 class PlainAgent(Agent):
@@ -56,9 +76,17 @@ INTERRUPTS = [
     Interrupt("asked_later", timeout_in_seconds=10, on_timeout="approve"),
     Interrupt("never", timeout_in_seconds=20, on_timeout="fail"),
 ]
+HELPER = PlainAgent(name="helper")
+TOOLS: list[AnyTool] = [
+    AgentTool(HELPER, "Helps"),
+    AgentTool(HELPER, "Helps, in time", name="hasty", timeout_in_seconds=15),
+    AgentTool(HELPER, "Helps, when asked", name="asked_helper"),
+]
+TOOL_NAMES = [tool.name for tool in TOOLS]
+INTERRUPTS.append(Interrupt("asked_helper"))
 AGENTS = [
-    PlainAgent(name="parallel", functions=NAMES, interrupts=INTERRUPTS),
-    PlainAgent(name="sequential", functions=NAMES, interrupts=INTERRUPTS, parallel_tool_calls=False),
+    PlainAgent(name="parallel", functions=NAMES, interrupts=INTERRUPTS, tools=TOOLS),
+    PlainAgent(name="sequential", functions=NAMES, interrupts=INTERRUPTS, tools=TOOLS, parallel_tool_calls=False),
     PlainAgent(name="reader", functions=["free"], retriever=SomeRetriever()),
 ]
 KEYS = st.sampled_from(["a", "b", "c"])
@@ -96,6 +124,8 @@ class SessionMachine(RuleBasedStateMachine):
         self.resumes: list[tuple[ResumeResponse, str]] = []
         self.last_end = 0
         self.input_tokens = 0
+        self.children: set[str] = set()
+        self.ended: set[str] = set()
 
     @initialize(
         settings=st.builds(
@@ -150,7 +180,12 @@ class SessionMachine(RuleBasedStateMachine):
         check_resume(self.state, response, resume_id)
         assert apply_resume(self.state, response, resume_id) == request.task_id
         self.resumes.append((response, resume_id))
-        if changed and action == "approve" and self.state.turn:
+        if "/" in request.tool_id:
+            decision = self.state.outbox.pop()
+            assert decision.response.action == action
+            assert request.tool_id.endswith(f"/{decision.response.tool_id}")
+            assert request.tool_id not in [other.tool_id for other in list_approvals(self.state)]
+        elif changed and action == "approve" and self.state.turn:
             (pending,) = [p for p in self.state.turn.calls if p.call.id == request.tool_id] or [None]
             assert pending is None or pending.arguments == '{"x": 1}'
 
@@ -220,12 +255,96 @@ class SessionMachine(RuleBasedStateMachine):
     def retrieve(self, text: str | None) -> None:
         apply(self.state, Retrieved(RetrieveResult(text=text)))
 
+    @precondition(lambda self: isinstance(decide(self.state), StartChildren))
+    @rule()
+    def children_start(self) -> None:
+        step = decide(self.state)
+        assert isinstance(step, StartChildren)
+        assert len(step.calls) == 1 or active_agent(self.state).parallel_tool_calls
+        apply(self.state, ChildrenAssigned("s", self.now))
+        for pending in step.calls:
+            if pending.arguments is not None:
+                # A human changed them, and there is no message in these.
+                assert pending.delegation is None
+                continue
+            assert pending.delegation is not None
+            assert pending.delegation.session_id not in self.children
+            self.children.add(pending.delegation.session_id)
+
+    @precondition(lambda self: open_children(self.state.turn))
+    @rule(data=st.data(), ids=st.sets(st.sampled_from(["x", "y", "z"])), up_to_date=st.booleans())
+    def a_child_asks(self, data: st.DataObject, ids: set[str], up_to_date: bool) -> None:
+        pending = data.draw(st.sampled_from(open_children(self.state.turn)))
+        child = pending.delegation
+        assert child is not None
+        decided = set() if up_to_date else set(child.unseen)
+        requests = [
+            ResumeRequest(tool_id=tool_id, tool_name="t", tool_arguments="{}", task_id="task", question="?")
+            for tool_id in sorted(ids)
+        ]
+        assert take_requests(self.state, child.session_id, requests, seen=child.decisions if up_to_date else 0)
+        prefix = f"{pending.call.id}/"
+        listed = {r.tool_id.removeprefix(prefix) for r in list_approvals(self.state) if r.tool_id.startswith(prefix)}
+        # What was decided and is on its way is not asked again.
+        assert listed == ids - decided
+        assert self.state.turn is not None
+        reply = self.state.mailbox.get(self.state.turn.task_id)
+        assert (reply.interrupts if reply else []) == list_approvals(self.state)
+
+    @precondition(lambda self: self.children)
+    @rule(data=st.data(), kind=st.sampled_from(["done", "failed"]))
+    def a_child_ends(self, data: st.DataObject, kind: Any) -> None:
+        """Whatever the session does now, and more than once: its end is told, and noticed, in two ways."""
+        child = data.draw(st.sampled_from(sorted(self.children)))
+        waited_for = child in [p.delegation.session_id for p in open_children(self.state.turn) if p.delegation]
+        message = ConversationMessage(role="assistant", content="did it")
+        before = self.dump()
+        reply = Reply(kind=kind, task_id="task", messages=[message], session_usage=Usage(input_tokens=2))
+        apply(self.state, ChildAnswered(child, reply))
+        self.ended.add(child)
+        if waited_for:
+            self.input_tokens += 2
+        else:
+            assert self.dump() == before
+
+    @precondition(lambda self: open_children(self.state.turn))
+    @rule()
+    def children_are_let_go(self) -> None:
+        detach_children(self.state)
+        self.roll_over()
+
+    @precondition(lambda self: isinstance(decide(self.state), AwaitChildren))
+    @rule(seconds=st.sampled_from([5.0, 15.0]))
+    def time_passes_for_children(self, seconds: float) -> None:
+        step = decide(self.state)
+        assert isinstance(step, AwaitChildren)
+        self.now += seconds
+        if step.deadline is not None and step.deadline <= self.now:
+            apply(self.state, ChildrenExpired(self.now))
+            assert isinstance(decide(self.state), CancelChildren)
+
+    @precondition(lambda self: isinstance(decide(self.state), CancelChildren))
+    @rule()
+    def children_are_cancelled(self) -> None:
+        step = decide(self.state)
+        assert isinstance(step, CancelChildren)
+        assert set(step.session_ids) <= self.children
+        apply(self.state, ChildrenCancelled(step.session_ids))
+        self.ended.update(step.session_ids)
+        assert not isinstance(decide(self.state), CancelChildren)
+
     @precondition(lambda self: isinstance(decide(self.state), CallModel))
-    @rule(names=st.lists(st.sampled_from([*NAMES, "missing"]), max_size=3), fits=st.booleans())
+    @rule(names=st.lists(st.sampled_from([*NAMES, *TOOL_NAMES, "missing"]), max_size=3), fits=st.booleans())
     def model_replies(self, names: list[str], fits: bool) -> None:
         window = build_window(self.state)
         assert (window.start, window.end) == (self.state.base, self.state.end)
-        calls = [ToolCall(id=f"c{next(self.numbers)}", function=FunctionCall(name=name)) for name in names]
+        calls = [
+            ToolCall(
+                id=f"c{next(self.numbers)}",
+                function=FunctionCall(name=name, arguments='{"message": "do"}' if name in TOOL_NAMES else "{}"),
+            )
+            for name in names
+        ]
         fields: dict[str, Any] = {"tool_calls": calls} if calls else {"content": "answer"}
         message = ConversationMessage(
             role="assistant", id=f"m{next(self.numbers)}", usage=Usage(input_tokens=3), **fields
@@ -296,7 +415,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert turn is not None
         assert turn.deadline is not None
         step = decide(self.state)
-        if isinstance(step, FinishTurn):
+        if isinstance(step, FinishTurn | CancelChildren):
             return
         self.now = max(self.now, turn.deadline)
         calls = step.calls if isinstance(step, CallTools) else []
@@ -313,7 +432,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert turn.limit is not None
         assert turn.limit.kind == "run_timeout"
         assert turn.limit.used >= turn.limit.limit
-        assert isinstance(decide(self.state), FinishTurn)
+        assert isinstance(decide(self.state), FinishTurn | CancelChildren)
 
     @precondition(lambda self: self.state.turn is not None)
     @rule()
@@ -379,6 +498,14 @@ class SessionMachine(RuleBasedStateMachine):
                 waiting = [call.id for call in message.tool_calls or []]
         pending = [call.call.id for call in self.state.turn.calls] if self.state.turn else []
         assert waiting == pending
+
+    @invariant()
+    def no_child_is_forgotten(self) -> None:
+        waited_for = {p.delegation.session_id for p in open_children(self.state.turn) if p.delegation is not None}
+        dropped = set(self.state.dropped)
+        assert not waited_for & dropped
+        assert self.children - self.ended <= waited_for | dropped
+        assert waited_for | dropped <= self.children
 
     @invariant()
     def sizes_and_indexes_are_true(self) -> None:
