@@ -20,12 +20,16 @@ test: check ## All checks and all tests
 test-fast: $(VENV)/.dev ## The tests that kill nothing
 	$(BIN)/python -m pytest -m "not durability"
 
-check: $(VENV)/.dev ## Lint, types, layers, lock file
+check: $(VENV)/.dev ## Lint, types, layers, lock file, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m dev.check_lock
+	$(BIN)/python -m dev.generate --check
+
+generate: $(VENV)/.dev ## Write the CRDs and the reference of the manifests' fields
+	$(BIN)/python -m dev.generate
 
 bench: $(VENV)/.dev ## Measure, beside a bare Temporal workflow that makes the same calls
 	$(BIN)/python -m bench
@@ -64,4 +68,4 @@ $(VENV)/.dev: $(VENV)/.python requirements/dev.txt pyproject.toml
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
 
-.PHONY: help demo test test-fast check bench format histories lock clean
+.PHONY: help demo test test-fast check generate bench format histories lock clean

@@ -36,6 +36,7 @@ class Entry:
 #: All commands, in the order in which help lists them.
 COMMANDS: Final[dict[str, Entry]] = {
     "validate": Entry("rojak.cli.validate", "Check manifests: their schema, and what they refer to."),
+    "crds": Entry("rojak.cli.crds", "Print the CustomResourceDefinitions, for kubectl apply -f -."),
 }
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from rojak.manifests.base import Model
 from rojak.manifests.resource import API_VERSION, MESSAGE_COLUMN, Column, Listing, Resource, condition_column
-from rojak.manifests.rules import Rule, at_most_one, exactly_one
+from rojak.manifests.rules import Rule, at_most_one, exactly_one, in_clusters
 from rojak.manifests.tools import Handoff, Tool
 from rojak.manifests.values import (
     AnyObject,
@@ -36,7 +36,10 @@ class InstructionsSource(Model):
         file: a file beside the manifest that holds them. On a laptop only: a cluster has no such file.
     """
 
-    rules = (exactly_one("configMapKeyRef", "file"),)
+    rules = (
+        exactly_one("configMapKeyRef", "file"),
+        in_clusters("!has(self.file)", "a file is for laptops; put the text into a ConfigMap and use configMapKeyRef"),
+    )
 
     config_map_key_ref: ConfigMapKeyRef | None = None
     file: Annotated[str, Field(min_length=1, max_length=1024)] | None = None

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from rojak.manifests.descriptions import describe_fields, describe_model
 from rojak.manifests.rules import Rule
 
 #: Given as validation context: leave the rules out. The loader does, since it checks them one by one, to report all.
@@ -28,6 +29,15 @@ def to_wire_name(name: str) -> str:
     return _INITIALISMS.sub(lambda found: found[0].upper(), to_camel(name))
 
 
+def _describe(schema: dict[str, Any], cls: type[BaseModel]) -> None:
+    """Put into the JSON schema what pydantic does not know: descriptions, and the rules as CEL."""
+    schema["description"] = describe_model(cls)
+    for name, text in describe_fields(cls).items():
+        schema["properties"][wire_name(cls, name)]["description"] = text
+    if issubclass(cls, Model) and cls.rules:
+        schema["x-kubernetes-validations"] = [{"rule": rule.cel, "message": rule.message} for rule in cls.rules]
+
+
 class Model(BaseModel):
     """A part of a manifest.
 
@@ -40,6 +50,7 @@ class Model(BaseModel):
         alias_generator=to_wire_name,
         populate_by_name=True,
         hide_input_in_errors=True,
+        json_schema_extra=_describe,
     )
 
     #: What holds between the fields.

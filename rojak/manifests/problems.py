@@ -92,10 +92,14 @@ def path_of(location: Location) -> str:
     return path
 
 
+def closest(said: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant; None if none is near."""
+    by_lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(said.lower(), by_lower, n=1)
+    return by_lower[close[0]] if close else None
+
+
 def suggestion(said: Any, known: Iterable[str]) -> str:
     """``; did you mean 'x'?``, or nothing."""
-    if not isinstance(said, str):
-        return ""
-    by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(said.lower(), by_lower, n=1, cutoff=0.6)
-    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+    meant = closest(said, known) if isinstance(said, str) else None
+    return f"; did you mean {meant!r}?" if meant else ""

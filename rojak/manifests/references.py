@@ -56,8 +56,9 @@ def check_references(bundle: Bundle) -> None:
         _check_agent(agent, bundle)
     for schedule in bundle.schedules.values():
         _check_schedule(schedule, bundle)
+    missed: set[tuple[str, Key]] = set()
     for resource in bundle.resources:
-        _check_values(resource, bundle)
+        _check_values(resource, bundle, missed)
     found = sorted(bundle.problems[before:], key=lambda problem: (problem.file, problem.place))
     bundle.problems[before:] = found
 
@@ -193,7 +194,7 @@ def _check_schedule(schedule: Schedule, bundle: Bundle) -> None:
             bundle.complain(schedule, location, f"never fires: no day matches all of its fields{limits}; correct it")
 
 
-def _check_values(resource: Resource, bundle: Bundle) -> None:
+def _check_values(resource: Resource, bundle: Bundle, missed: set[tuple[str, Key]]) -> None:
     for location, ref in _references_in(resource, ()):
         key = Key(resource.namespace, ref.name)
         kind = "Secret" if isinstance(ref, SecretKeyRef | SecretRef) else "ConfigMap"
@@ -201,7 +202,10 @@ def _check_values(resource: Resource, bundle: Bundle) -> None:
         wanted = ref.key if isinstance(ref, SecretKeyRef | ConfigMapKeyRef) else None
         if getattr(ref, "optional", False):
             continue
+        if (kind, key) in missed:
+            continue
         if (kind, key) not in bundle.documents:
+            missed.add((kind, key))
             known = [other.name for other in objects if other.namespace == resource.namespace]
             hint = (
                 suggestion(ref.name, known) or f"; it has to be in namespace {resource.namespace!r} when this is used"

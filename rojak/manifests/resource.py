@@ -120,4 +120,4 @@ class Resource(Model):
         Raises:
             pydantic.ValidationError: it is not what its kind's schema wants.
         """
-        return cls.model_validate(data)
+        return cls.model_validate(data, by_alias=True, by_name=False)

@@ -46,13 +46,25 @@ def time_of(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def _matches(pattern: str) -> str:
+    """CEL for text of the pattern."""
+    escaped = pattern.replace("\\", "\\\\")
+    return f"self.matches('{escaped}')"
+
+
+#: CEL for a name that is a DNS label.
+LABEL_CEL: Final = f"self.size() <= 63 && {_matches(_LABEL)}"
+
+
 def _formatted(pattern: str, max_length: int, hint: str, *cel: str) -> Any:
     """Text of a form: checked by Python and, with the same message, by the API server."""
     compiled = re.compile(pattern)
-    checks = [f"self.matches('{pattern.replace(chr(92), chr(92) * 2)}')", *cel]
+    checks = [_matches(pattern), *cel]
 
     def check(value: Any) -> Any:
-        if isinstance(value, str) and (len(value) > max_length or not compiled.match(value)):
+        # A number that would do as text is told so by its type's own error.
+        text = str(value) if isinstance(value, int | float) else value
+        if isinstance(text, str) and (len(text) > max_length or not compiled.match(text)):
             raise PydanticCustomError("format", "{message}", {"message": hint})
         return value
 
@@ -73,7 +85,7 @@ def int_or_string(pattern: str, hint: str) -> Any:
             raise PydanticCustomError("format", "{message}", {"message": hint})
         return value
 
-    rule = f"type(self) == int ? self >= 0 : self.matches('{pattern.replace(chr(92), chr(92) * 2)}')"
+    rule = f"type(self) == int ? self >= 0 : {_matches(pattern)}"
     schema = {
         "x-kubernetes-int-or-string": True,
         "maxLength": 256,
@@ -90,7 +102,8 @@ def _positive(value: str) -> str:
 
 def _moment(value: str) -> str:
     try:
-        time_of(value)
+        if time_of(value).timestamp() <= 0:
+            raise ValueError
     except ValueError:
         raise PydanticCustomError("format", "{message}", {"message": _TIME_HINT}) from None
     return value
@@ -104,7 +117,11 @@ Duration = Annotated[
     str, *_formatted(_DURATION, 32, _DURATION_HINT, "duration(self) > duration('0s')"), AfterValidator(_positive)
 ]
 #: A moment with its time zone (RFC 3339).
-Time = Annotated[str, *_formatted(_TIME, 40, _TIME_HINT), AfterValidator(_moment)]
+Time = Annotated[
+    str,
+    *_formatted(_TIME, 40, _TIME_HINT, "timestamp(self) > timestamp('1970-01-01T00:00:00Z')"),
+    AfterValidator(_moment),
+]
 #: The name of an object of ours.
 Label = Annotated[str, *_formatted(_LABEL, 63, LABEL_HINT)]
 #: The name of a Secret, a ConfigMap or a service account.
@@ -319,8 +336,8 @@ class Resources(Model):
         limits: what it may not exceed.
     """
 
-    requests: dict[str, Quantity] | None = None
-    limits: dict[str, Quantity] | None = None
+    requests: Annotated[dict[str, Quantity], Field(max_length=16)] | None = None
+    limits: Annotated[dict[str, Quantity], Field(max_length=16)] | None = None
 
 
 class CertificateAuthority(Model):
