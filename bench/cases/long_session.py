@@ -13,6 +13,7 @@ from bench.lab import Lab
 from bench.ours import OurAsker
 from bench.script import said, say
 from rojak import RojakPlugin
+from rojak.worker import build_id
 
 METRICS = [
     Metric("wrong", "session of 2,000 turns: answers lost, doubled or out of order", "", at_most(0), 0),
@@ -83,7 +84,8 @@ def _expected(number: int) -> list[str]:
 
 async def _replay(lab: Lab, session: str) -> list[float]:
     """Seconds that a worker with an empty cache takes to catch up with each run of the session."""
-    replayer = Replayer(workflows=[], plugins=[RojakPlugin()])
+    # With a build id, as a worker has one: the SDK would hash all imported code first, which is not replay.
+    replayer = Replayer(workflows=[], plugins=[RojakPlugin()], build_id=build_id())
     taken = []
     async for run_id in run_chain(lab.client, session):
         history = await lab.client.get_workflow_handle(session, run_id=run_id).fetch_history()
