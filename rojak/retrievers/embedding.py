@@ -59,7 +59,7 @@ class FastEmbedding(Embedding):
         with self._loading:
             if self._model is None:
                 self._model = self._load()
-        return next(iter(self._model.query_embed(text)))
+        return next(iter(self._model.query_embed([text])))
 
     def _load(self) -> Any:
         """The model; downloaded the first time, which is the check that a worker makes when it starts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,22 @@ async def test_what_cannot_work_is_said_when_the_worker_starts_and_to_the_caller
     history = await rojak.client.get_workflow_handle(response.id).fetch_history()
     attempts = [e.activity_task_started_event_attributes.attempt for e in history.events]
     assert max(attempts) == (2 if "LookupError" in reason else 1)
+
+
+async def test_an_embedding_that_hangs_is_not_waited_for(
+    rojak: Rojak, model_server: ModelServer, store: AsyncQdrantClient
+) -> None:
+    quote_instructions(model_server)
+    never = threading.Event()
+    hanging = activities(client=store, embed=lambda text: never.wait())
+    try:
+        async with rojak.create_worker([provider(model_server), hanging]):
+            response = await ask(rojak, retriever=QdrantRetriever(timeout_in_seconds=0.5))
+    finally:
+        never.set()
+    assert answer(response) == "Answer."
+    assert isinstance(response.result, OrchestratorResponse)
+    assert response.result.retrievals[0].error_type == "TimeoutError"
 
 
 async def test_named_vectors_are_searched(store: AsyncQdrantClient) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from rojak.retrievers import Passage
-from rojak.retrievers.embedding import Embedding, as_vector
 from rojak.retrievers.qdrant import read_field
 from rojak.retrievers.retrieval_activity import (
     MAX_SOURCE_CHARACTERS,
@@ -63,32 +60,6 @@ def test_other_texts_are_not() -> None:
     failure = describe_failure(LookupError("the user said: secret"))
     assert failure.error_type == "LookupError"
     assert "secret" not in failure.model_dump_json()
-
-
-class Array:
-    """As numpy's."""
-
-    def tolist(self) -> list[float]:
-        return [1, 2.5]
-
-
-@pytest.mark.parametrize("vector", [[1, 2.5], (1, 2.5), Array()])
-def test_vectors_come_in_several_forms(vector: Any) -> None:
-    assert as_vector(vector) == [1.0, 2.5]
-
-
-@pytest.mark.parametrize("wrong", [None, [], "text", [[1.0]], ["1"], 3])
-def test_what_is_no_vector_is_refused(wrong: Any) -> None:
-    with pytest.raises(ConfigurationError, match="no list of numbers"):
-        as_vector(wrong)
-
-
-async def test_an_embedding_function_that_exits_does_not_end_the_worker() -> None:
-    def leave(text: str) -> Any:
-        raise SystemExit(1)
-
-    with pytest.raises(RetrievalError, match="the embedding function raised"):
-        await Embedding(leave).embed("x")
 
 
 def test_fields_are_found_by_their_path() -> None:
