@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from rojak.agents.anthropic_wire import DEFAULT_MAX_TOKENS, StreamCollector, enforceable, read_message, render_body
 from rojak.agents.base import AgentActivities, AgentOptions, CompletionRequest
@@ -34,9 +34,14 @@ class AnthropicAgentOptions(AgentOptions):
     """Options of `AnthropicAgentActivities`.
 
     The key is looked for in ANTHROPIC_API_KEY (or a token in ANTHROPIC_AUTH_TOKEN), the address in
-    ANTHROPIC_BASE_URL. For Bedrock give ``client=AsyncAnthropicBedrock(...)``. The API requires ``max_tokens``: 8192
-    unless ``inference_config`` says otherwise.
+    ANTHROPIC_BASE_URL. The API requires ``max_tokens``: 8192 unless ``inference_config`` says otherwise.
+
+    Attributes:
+        platform: ``"bedrock"`` for Anthropic's models at Amazon. Region and credentials are then found as AWS does
+            (AWS_REGION, AWS_ACCESS_KEY_ID, a role of the pod, ...).
     """
+
+    platform: Literal["anthropic", "bedrock"] = "anthropic"
 
 
 class AnthropicAgentActivities(AgentActivities):
@@ -59,11 +64,17 @@ class AnthropicAgentActivities(AgentActivities):
             message = "Anthropic agents need the anthropic package: pip install 'rojak[anthropic]'"
             raise MissingExtraError(message) from error
         check_inference_config(options.inference_config, _RESERVED)
-        if options.client is None:
+        if options.client is None and options.platform == "anthropic":
             require_key(options.api_key, ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"), "AnthropicAgentOptions")
 
-        def make() -> anthropic.AsyncAnthropic:
-            return anthropic.AsyncAnthropic(api_key=options.api_key, base_url=options.base_url, max_retries=0)
+        def make() -> anthropic.AsyncAnthropic | anthropic.AsyncAnthropicBedrock:
+            kind = anthropic.AsyncAnthropicBedrock if options.platform == "bedrock" else anthropic.AsyncAnthropic
+            return kind(
+                api_key=options.api_key,
+                base_url=options.base_url,
+                default_headers=options.headers or None,
+                max_retries=0,
+            )
 
         async_types = (anthropic.AsyncAnthropic, anthropic.AsyncAnthropicBedrock, anthropic.AsyncAnthropicVertex)
         self._clients = ClientSource(options.client, make, async_types)

@@ -22,6 +22,7 @@ class AgentOptions(BaseModel):
         api_key: of the provider; its own environment variable when left out.
         base_url: where the provider, or what is compatible with it, is; its own environment variable, or its own
             address, when left out.
+        headers: sent with each call, by a client made from the above.
         client: a client object of the provider's SDK instead of one made from the above, async or sync. A sync one
             runs in a thread.
         all_functions: the functions that agents may name, for tools and for instructions.
@@ -33,6 +34,7 @@ class AgentOptions(BaseModel):
 
     api_key: str | None = Field(default=None, repr=False)
     base_url: str | None = None
+    headers: dict[str, str] = Field(default={}, repr=False)
     client: Any | None = Field(default=None, repr=False)
     all_functions: list[Callable[..., Any]] = Field(default=[], repr=False)
     inference_config: dict[str, Any] = {}

@@ -58,7 +58,12 @@ class OpenAIAgentActivities(AgentActivities):
             require_key(options.api_key, ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY"), "OpenAIAgentOptions")
 
         def make() -> openai.AsyncOpenAI:
-            return openai.AsyncOpenAI(api_key=options.api_key, base_url=options.base_url, max_retries=0)
+            return openai.AsyncOpenAI(
+                api_key=options.api_key,
+                base_url=options.base_url,
+                default_headers=options.headers or None,
+                max_retries=0,
+            )
 
         self._clients = ClientSource(options.client, make, (openai.AsyncOpenAI,))
 

@@ -1,0 +1,114 @@
+"""The workers of a configuration's agents: one for each agent's task queue, all in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import PollerBehaviorAutoscaling
+
+from rojak.agents import AgentActivities
+from rojak.hosting.definitions import Definition
+from rojak.hosting.functions import FunctionSource
+from rojak.hosting.providers import BrokenProvider, build_provider, build_retrievers
+from rojak.hosting.secrets import MissingSecretError, Secrets
+from rojak.manifests import seconds_of
+from rojak.types.errors import ConfigurationError
+from rojak.worker import RojakWorker
+from rojak.workerconfig.model import WorkerConfig
+
+logger = logging.getLogger(__name__)
+
+#: Calls that ask Temporal for work, on each queue: few while little happens, more as there is more to do.
+POLLERS = PollerBehaviorAutoscaling(minimum=1, maximum=20, initial=2)
+
+
+class Pool:
+    """The agents of a configuration, ready to work.
+
+    Args:
+        config: the configuration.
+        secrets: the Secrets that it refers to.
+
+    Raises:
+        ConfigurationError: an agent cannot work: a function is not there, an extra is not installed, or the only
+            agent's Secret is missing. All that is wrong is in the message.
+    """
+
+    def __init__(self, config: WorkerConfig, secrets: Secrets) -> None:
+        self._config = config
+        self._secrets = secrets
+        source = FunctionSource(config.functions)
+        self._definitions: list[Definition] = []
+        problems = []
+        for entry in config.agents:
+            try:
+                self._definitions.append(Definition(entry, config.namespace, source))
+            except ConfigurationError as error:
+                problems.append(str(error))
+        if problems:
+            raise ConfigurationError("; ".join(problems))
+
+    @property
+    def task_queues(self) -> list[str]:
+        """The queues that are polled."""
+        return [definition.entry.task_queue for definition in self._definitions]
+
+    def build_workers(self, client: Client, **options: Any) -> list[RojakWorker]:
+        """The workers, not started yet.
+
+        Args:
+            client: the connection to Temporal.
+            options: of every Temporal worker.
+
+        Raises:
+            ConfigurationError: an agent cannot work.
+        """
+        return [self._build_worker(definition, client, options) for definition in self._definitions]
+
+    def _build_worker(self, definition: Definition, client: Client, options: dict[str, Any]) -> RojakWorker:
+        return RojakWorker(
+            client,
+            definition.entry.task_queue,
+            [self._provider(definition), *build_retrievers(definition, self._secrets)],
+            agents=[definition.agent],
+            worker_options={
+                "max_concurrent_activities": self._config.max_concurrent_calls,
+                "graceful_shutdown_timeout": timedelta(seconds=seconds_of(self._config.graceful_shutdown)),
+                "workflow_task_poller_behavior": POLLERS,
+                "activity_task_poller_behavior": POLLERS,
+                **options,
+            },
+        )
+
+    def _provider(self, definition: Definition) -> AgentActivities:
+        """What calls the model. An agent whose Secret is missing does not keep the others of its pool from working."""
+        try:
+            return build_provider(definition, self._secrets)
+        except MissingSecretError as error:
+            if len(self._definitions) == 1:
+                raise
+            logger.error("%s; its runs fail, the other agents of the pool work", error)
+            return BrokenProvider(definition, str(error))
+
+
+async def run_workers(workers: Sequence[RojakWorker], stop: asyncio.Event) -> None:
+    """Work until ``stop`` is set, then end in good order: no new work, and what has begun has its grace period.
+
+    Raises:
+        Exception: a worker failed; the others were stopped.
+    """
+    async with asyncio.TaskGroup() as group:
+        for worker in workers:
+            group.create_task(_run_worker(worker, stop))
+        if not workers:
+            await stop.wait()
+
+
+async def _run_worker(worker: RojakWorker, stop: asyncio.Event) -> None:
+    async with worker:
+        await stop.wait()

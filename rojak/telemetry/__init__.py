@@ -1,0 +1,1 @@
+"""What a worker process tells about itself: metrics and traces."""
