@@ -13,6 +13,7 @@ from importlib import metadata
 from rojak_operator.applier import Applier
 from rojak_operator.audit import Audit
 from rojak_operator.handlers.context import Context
+from rojak_operator.handlers.schedules import reconcile_schedule
 from rojak_operator.handlers.workers import reconcile_agent, reconcile_pool
 from rojak_operator.health import HealthServer
 from rojak_operator.kube import ApiError, Kube
@@ -22,6 +23,7 @@ from rojak_operator.reporter import Reporter
 from rojak_operator.resources import KEDA, MANIFESTS, OWNED, REFERENCED, SCALED_OBJECT, Key, Resource
 from rojak_operator.settings import OperatorSettings, describe
 from rojak_operator.store import Store
+from rojak_operator.temporal import Connections
 from rojak_operator.watches import Watches
 from rojak_operator.workqueue import Done, Runner
 
@@ -37,6 +39,7 @@ Reconcile = Callable[[Context, Key], Awaitable[Done]]
 RECONCILERS: dict[str, Reconcile] = {
     "Agent": reconcile_agent,
     "WorkerPool": reconcile_pool,
+    "Schedule": reconcile_schedule,
 }
 
 
@@ -120,6 +123,8 @@ class Operator:
             store=self.store,
             applier=applier,
             reporter=Reporter(kube),
+            metrics=self.metrics,
+            temporal=Connections(self.metrics, requests_per_second=self.settings.temporal_requests_per_second),
             wake=lambda key, delay: self._wake(runner, key, delay),
             has_keda=has_keda,
         )

@@ -26,6 +26,7 @@ FIELD_MANAGER = "rojak-operator"
 REQUEST_TIMEOUT = 30.0
 _APPLY = "application/apply-patch+yaml"
 _JSON_PATCH = "application/json-patch+json"
+_MERGE_PATCH = "application/merge-patch+json"
 _NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -155,6 +156,19 @@ class Kube:
         """Change an object by a JSON patch; begin it with a test of resourceVersion."""
         query = {"fieldManager": self._field_manager}
         return await self._request("PATCH", resource.path(namespace, name), query, operations, _JSON_PATCH)
+
+    async def merge_patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        patch: Mapping[str, Any],
+        *,
+        subresource: str | None = None,
+    ) -> dict[str, Any]:
+        """Change an object by a JSON merge patch."""
+        path = resource.path(namespace, name, subresource)
+        return await self._request("PATCH", path, {"fieldManager": self._field_manager}, dict(patch), _MERGE_PATCH)
 
     async def create(self, obj: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object.

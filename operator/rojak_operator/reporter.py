@@ -11,7 +11,7 @@ from typing import Any
 
 from rojak_operator.desired.conditions import Finding, merge_conditions, transitions
 from rojak_operator.desired.names import hash_of
-from rojak_operator.kube import ApiError, Kube, NotFoundError
+from rojak_operator.kube import ApiError, ConflictError, Kube, NotFoundError
 from rojak_operator.resources import BY_KIND, Key
 
 logger = logging.getLogger(__name__)
@@ -57,16 +57,13 @@ class Reporter:
         digest = hash_of([metadata.get("uid"), new])
         if new == old or self._written.get(key) == digest:
             return new
-        body = {
-            "apiVersion": obj["apiVersion"],
-            "kind": obj["kind"],
-            # With the uid a successor of the same name does not get the status of its predecessor.
-            "metadata": {"name": key.name, "namespace": key.namespace, "uid": metadata.get("uid")},
-            "status": new,
-        }
+        # Not applied server-side: that refuses the whole status when a definition that is older than we are lacks a
+        # field, and a patch only loses the field.
+        patch = {"metadata": {"uid": metadata.get("uid")}, "status": merge_patch(old, new)}
         try:
-            await self._kube.apply(body, subresource="status")
-        except NotFoundError:
+            await self._kube.merge_patch(BY_KIND[key.kind], key.namespace, key.name, patch, subresource="status")
+        except (NotFoundError, ConflictError):
+            # It is gone, or has a successor of the same name, which will be looked at by itself.
             return new
         self._written[key] = digest
         for condition in transitions(old.get("conditions") or [], conditions):
@@ -114,6 +111,19 @@ class Reporter:
         self._told[key, reason] = message
         while len(self._told) > _REMEMBERED:
             self._told.popitem(last=False)
+
+
+def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON merge patch that makes ``new`` of ``old``."""
+    patch: dict[str, Any] = {name: None for name in old if name not in new}
+    for name, value in new.items():
+        before = old.get(name)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            if inner := merge_patch(before, value):
+                patch[name] = inner
+        elif before != value:
+            patch[name] = value
+    return patch
 
 
 def _is_worth_telling(old: Sequence[Mapping[str, Any]], new: Mapping[str, Any]) -> bool:

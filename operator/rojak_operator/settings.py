@@ -31,6 +31,7 @@ class OperatorSettings:
         temporal_requests_per_second: to each namespace of Temporal (ROJAK_TEMPORAL_RPS, 10).
         deletion_timeout: seconds that a deleted Schedule waits for Temporal before it goes without
             (ROJAK_DELETION_TIMEOUT, 600).
+        cluster: tells this cluster from others that use the same Temporal namespace (ROJAK_CLUSTER).
         log_format: json or text (ROJAK_LOG_FORMAT).
         defaults: for what manifests leave out.
     """
@@ -48,6 +49,7 @@ class OperatorSettings:
     requests_per_second: float = 100.0
     temporal_requests_per_second: float = 10.0
     deletion_timeout: float = 600.0
+    cluster: str = ""
     log_format: str = "json"
     defaults: Defaults = field(default_factory=Defaults)
 
@@ -73,6 +75,7 @@ class OperatorSettings:
             requests_per_second=read.number("ROJAK_KUBE_RPS", 100.0, least=1.0),
             temporal_requests_per_second=read.number("ROJAK_TEMPORAL_RPS", 10.0, least=0.1),
             deletion_timeout=read.number("ROJAK_DELETION_TIMEOUT", 600.0, least=0.0),
+            cluster=read.text("ROJAK_CLUSTER", ""),
             log_format=read.choice("ROJAK_LOG_FORMAT", ("json", "text")),
             defaults=Defaults(
                 image=read.text("ROJAK_IMAGE", Defaults.image),

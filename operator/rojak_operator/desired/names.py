@@ -22,6 +22,8 @@ AGENT_GENERATIONS: Final = "rojak.dev/agent-generations"
 TRIGGER: Final = "rojak.dev/trigger"
 #: A Schedule's annotation: ``<from>/<to>``; a new value makes up for the runs of that time.
 BACKFILL: Final = "rojak.dev/backfill"
+#: On a Schedule: the Temporal that it is in, without secrets, so that it can be deleted there when the Agent is gone.
+CONNECTION: Final = "rojak.dev/temporal"
 FINALIZER: Final = "rojak.dev/cleanup"
 
 #: What is put after an owner's name, so that an Agent, a WorkerPool and an MCPServer of one name get on.

@@ -35,7 +35,6 @@ class Reason(StrEnum):
     SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"
     CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
     CONFIG_MAP_KEY_NOT_FOUND = "ConfigMapKeyNotFound"
-    NOT_AVAILABLE_HERE = "NotAvailableHere"
     # Programmed
     PROGRAMMED = "Programmed"
     APPLY_FAILED = "ApplyFailed"
@@ -43,7 +42,6 @@ class Reason(StrEnum):
     CONFIGURATION_TOO_LARGE = "ConfigurationTooLarge"
     KEDA_NOT_INSTALLED = "KEDANotInstalled"
     POOL_NOT_PROGRAMMED = "PoolNotProgrammed"
-    NOTHING_TO_RUN = "NothingToRun"
     # Progressing
     ROLLOUT_IN_PROGRESS = "RolloutInProgress"
     ROLLOUT_COMPLETE = "RolloutComplete"
@@ -69,4 +67,5 @@ class Reason(StrEnum):
     TEMPORAL_REFUSED = "TemporalRefused"
     SCHEDULE_TAKEN = "ScheduleTaken"
     INVALID_SCHEDULE = "InvalidSchedule"
+    NOT_SUPPORTED = "NotSupported"
     INVALID_ANNOTATION = "InvalidAnnotation"

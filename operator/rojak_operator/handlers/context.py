@@ -15,10 +15,12 @@ from rojak_operator.applier import Applier
 from rojak_operator.desired.mcp_server import endpoint_of
 from rojak_operator.desired.references import Reference
 from rojak_operator.kube import Kube
+from rojak_operator.metrics import Metrics
 from rojak_operator.reporter import Reporter
 from rojak_operator.resources import CONFIG_MAP, SECRET, Key
 from rojak_operator.settings import OperatorSettings
 from rojak_operator.store import Namespace, Store
+from rojak_operator.temporal import Connections
 
 R = TypeVar("R", bound=Resource)
 
@@ -44,6 +46,8 @@ class Context:
     store: Store
     applier: Applier
     reporter: Reporter
+    metrics: Metrics
+    temporal: Connections
     wake: Callable[[Key, float], None]
     has_keda: bool = False
     _maps: dict[tuple[Key, str], Mapping[str, str]] = field(default_factory=dict)

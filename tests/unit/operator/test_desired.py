@@ -16,6 +16,7 @@ from rojak_operator.desired.references import Missing, Reference, references_of
 from rojak_operator.desired.rollout import read_rollout, ready_finding
 from rojak_operator.leader import Verdict, judge
 from rojak_operator.limits import TokenBucket
+from rojak_operator.reporter import merge_patch
 from rojak_operator.settings import OperatorSettings
 
 
@@ -239,3 +240,17 @@ def test_a_setting_without_sense_is_named(variable: str, value: str, said: str) 
     with pytest.raises(ConfigurationError, match=variable) as caught:
         OperatorSettings.from_environment({variable: value})
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "patch"),
+    [
+        ({}, {"a": 1}, {"a": 1}),
+        ({"a": 1, "b": 2}, {"a": 1}, {"b": None}),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}, {"a": {"b": 3, "c": None}}),
+        ({"a": [1, 2]}, {"a": [1]}, {"a": [1]}),
+        ({"a": {"b": 1}}, {"a": {"b": 1}}, {}),
+    ],
+)
+def test_a_status_is_patched_by_its_difference(old: Any, new: Any, patch: Any) -> None:
+    assert merge_patch(old, new) == patch
