@@ -8,15 +8,25 @@ promise, not a file to record again.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
 
-from rojak import ResumeResponse, Rojak
-from rojak.agents import AgentRef, HandOffTool, Interrupt, OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
+from rojak import ResumeResponse, Rojak, RunResponse
+from rojak.agents import (
+    AgentRef,
+    AgentTool,
+    HandOffTool,
+    Interrupt,
+    OpenAIAgent,
+    OpenAIAgentActivities,
+    OpenAIAgentOptions,
+)
 from rojak.dev import TemporalServer
 from rojak.testing import ModelServer, call
 from rojak.types import ResumeRequest, TaskParams, UpdateConfigParams
@@ -160,6 +170,63 @@ async def agents_by_name(rojak: Rojak, model: ModelServer, session_id: str) -> N
     await converse("You are new.", "call transfer_to_other", "instructions")
 
 
+WORKER = OpenAIAgent(name="Worker", instructions="You work.", functions=NAMES, interrupts=[Interrupt("pay")])
+HASTY = AgentTool(WORKER, "Works, in time", name="hasty", timeout_in_seconds=1)
+LEAD = OpenAIAgent(
+    name="Lead",
+    instructions="You lead.",
+    functions=["add"],
+    tools=[AgentTool(WORKER, "Works", share_context=True), HASTY],
+)
+
+
+def ask(*lines: str, name: str = "worker") -> str:
+    """A call of a sub-agent, which follows a script of its own."""
+    message = json.dumps({"message": "\n".join(lines)}).replace("; ", r"\u003b ")
+    return f"{name} {message}"
+
+
+async def decide_all(rojak: Rojak, response: RunResponse) -> None:
+    while isinstance(response.result, ResumeRequest):
+        resume = ResumeResponse(action="approve", tool_id=response.result.tool_id)
+        response = await rojak.run(id=response.id, resume=resume)
+
+
+async def sub_agents(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    rolling = Rojak(rojak.client, rojak.task_queue, roll_over_after_events=40)
+    gate = model.when(system="You work", last_user="held").hold()
+    for lines in (
+        [f"call {ask('call add', 'echo')}; {ask('say b')}; add", "echo"],
+        [f"call {ask('call pay; pay', 'echo')}; {ask('call fail', 'call pay', 'echo')}", "echo"],
+        [f"call {ask('held', name='hasty')}; hasty", "echo"],
+        [f"call {ask('call pay', 'call pay', 'echo')}", "call add", "call add", "echo"],
+    ):
+        await decide_all(rolling, await rolling.run(id=session_id, type="persistent", task=task(*lines, agent=LEAD)))
+    gate.release()
+
+
+async def nested_sub_agents_of_a_stateless_run(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    boss = OpenAIAgent(name="Boss", instructions="You boss.", tools=[AgentTool(LEAD, "Leads")])
+    inner = f"call {ask('call pay', 'echo')}; {ask('say b')}"
+    await decide_all(
+        rojak, await rojak.run(id=session_id, task=task(f"call {ask(inner, 'echo', name='lead')}", agent=boss))
+    )
+
+
+async def cancelled_with_a_sub_agent(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    response = await rojak.run(id=session_id, type="persistent", task=task(f"call {ask('call pay')}", agent=LEAD))
+    assert isinstance(response.result, ResumeRequest)
+    await rojak.cancel(session_id)
+    await until_closed(rojak, f"{session_id}/1.1")
+
+
+async def until_closed(rojak: Rojak, session_id: str) -> None:
+    try:
+        await rojak.client.get_workflow_handle(session_id).result()
+    except WorkflowFailureError:
+        return
+
+
 SCENARIOS: list[Scenario] = [
     stateless_run_with_a_tool,
     hand_off_and_parallel_tools,
@@ -176,6 +243,9 @@ SCENARIOS: list[Scenario] = [
     answers_that_do_not_fit,
     retrievals,
     agents_by_name,
+    sub_agents,
+    nested_sub_agents_of_a_stateless_run,
+    cancelled_with_a_sub_agent,
 ]
 
 
@@ -200,10 +270,15 @@ async def main(names: list[str]) -> None:
                 if (names and name not in names) or (not names and list(FOLDER.glob(f"{name}*"))):
                     continue
                 await scenario(rojak, model, name)
-                runs = [run async for run in rojak.client.list_workflows(f"WorkflowId = '{name}'")]
-                for number, run in enumerate(reversed(runs), 1):
-                    handle = rojak.client.get_workflow_handle(name, run_id=run.run_id)
-                    path = FOLDER / f"{name}.{number}.json"
+                # The session's own runs, and those of the sessions that work for it.
+                runs = [run async for run in rojak.client.list_workflows(f"WorkflowId STARTS_WITH '{name}'")]
+                numbers = Counter[str]()
+                for run in sorted(runs, key=lambda run: run.start_time):
+                    if run.id != name and not run.id.startswith(f"{name}/"):
+                        continue
+                    numbers[run.id] += 1
+                    handle = rojak.client.get_workflow_handle(run.id, run_id=run.run_id)
+                    path = FOLDER / f"{run.id.replace('/', '-')}.{numbers[run.id]}.json"
                     path.write_text(anonymous((await handle.fetch_history()).to_json()) + "\n")
                     print(path.name)
 
