@@ -12,15 +12,17 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from rojak import AgentTool, Interrupt, ResumeRequest, ResumeResponse, Rojak
-from rojak.agents import OpenAIAgent
+from rojak.agents import AgentRef, OpenAIAgent, OpenAIAgentActivities
+from rojak.client import ToolCalled, ToolResult, WaitingForApproval
 from rojak.session.state import Settings, Task
 from rojak.testing import ModelServer
+from rojak.testing import call as model_call
 from rojak.types import ConversationMessage
 from rojak.types.errors import RunCancelledError, ToolCallNotPendingError
 from rojak.worker import RojakWorker
 from rojak.workflows import contracts
 from rojak.workflows.contracts import SessionInput
-from tests.integration.session.conftest import answer, roles, task
+from tests.integration.session.conftest import answer, roles, running, task
 from tests.integration.session.team import NAMES
 
 worker_agent = OpenAIAgent(name="Worker", instructions="You are W.", functions=NAMES, interrupts=[Interrupt("pay")])
@@ -402,3 +404,54 @@ async def test_twenty_take_about_as_long_as_one(
     assert answer(response.result).count("thought") == 20
     # One after another would be 20 s.
     assert time.monotonic() - began < 12
+
+
+async def test_an_agent_known_by_name_works_on_its_own_queue(
+    rojak: Rojak, activities: OpenAIAgentActivities, worker: RojakWorker, session_id: str, task_queue: str
+) -> None:
+    there = Rojak(rojak.client, task_queue=f"{task_queue}.other")
+    by_name = AgentTool(AgentRef("clerk", task_queue=there.task_queue), "Works elsewhere")
+    agent = OpenAIAgent(name="Lead", tools=[by_name])
+    clerk = OpenAIAgent(name="clerk", instructions="You are there.", functions=["pay"], interrupts=[Interrupt("pay")])
+    script = task(call(ask("call pay", "instructions", to="clerk")), "echo", agent=agent)
+    async with running(there, activities, agents=[clerk]):
+        response = await rojak.run(id=session_id, task=script)
+        final = await rojak.run(id=session_id, resume=approve(response.result))
+        assert answer(final.result) == "You are there."
+        description = await rojak.client.get_workflow_handle(f"{session_id}/1.1").describe()
+    assert description.task_queue == there.task_queue
+
+
+async def test_an_agent_that_calls_itself_by_name_comes_to_an_end(
+    rojak: Rojak, activities: OpenAIAgentActivities, session_id: str, worker_options: dict[str, Any], model: ModelServer
+) -> None:
+    agent = OpenAIAgent(name="loop", instructions="You loop.", tools=[AgentTool(AgentRef("loop"), "Is itself")])
+    model.when(system="You loop", last_role="user").reply(tool_calls=[model_call("loop", message="again")])
+    model.when(system="You loop", last_role="tool").reply("the end")
+    async with running(rojak, activities, agents=[agent], **worker_options):
+        response = await rojak.run(id=session_id, task=task("begin", agent=AgentRef("loop")))  # type: ignore[arg-type]
+    assert answer(response.result) == "the end"
+    assert len(model.requests) == 18
+
+
+async def test_a_typed_answer_comes_as_json(
+    rojak: Rojak, worker: RojakWorker, session_id: str, model: ModelServer
+) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    counter = OpenAIAgent(name="Counter", instructions="You count.", output_schema=schema)
+    model.when(system="You count").reply('{"n": 3}')
+    agent = OpenAIAgent(name="Lead", tools=[AgentTool(counter, "Counts")])
+    response = await rojak.run(id=session_id, task=task(call(ask("count", to="counter")), "echo", agent=agent))
+    assert answer(response.result) == '{"n": 3}'
+
+
+async def test_calls_and_results_of_agents_are_streamed(rojak: Rojak, worker: RojakWorker, session_id: str) -> None:
+    script = task(call(ask("call pay", "echo")), "echo", agent=lead)
+    events = [event async for event in rojak.stream(id=session_id, task=script)]
+    (called,) = [event for event in events if isinstance(event, ToolCalled)]
+    assert called.tool_name == "worker"
+    assert isinstance(events[-1], WaitingForApproval)
+    resume = approve(events[-1].requests[0])
+    events = [event async for event in rojak.stream(id=session_id, resume=resume)]
+    (result,) = [event for event in events if isinstance(event, ToolResult)]
+    assert (result.tool_name, result.content) == ("worker", "paid 1")
