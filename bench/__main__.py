@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.cases import alone, bursts, long_session, recovery, sessions, starts, waiting
+from bench.cases import alone, bursts, long_session, recovery, sessions, starts, sub_agents, waiting
 from bench.figures import Figures, Metric, Result, verdict
 from bench.lab import Lab, Plan
 from bench.processes import byte_code_cache
@@ -30,6 +30,7 @@ CASES: dict[str, ModuleType] = {
     "alone": alone,
     "sessions": sessions,
     "waiting": waiting,
+    "sub_agents": sub_agents,
     "starts": starts,
     "recovery": recovery,
     "long": long_session,

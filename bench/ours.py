@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from bench import tools
 from rojak import OrchestratorResponse, Rojak, TaskParams
-from rojak.agents import OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
+from rojak.agents import AgentTool, OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
 
 FUNCTIONS = [tools.echo, tools.slow, tools.blocking]
 
@@ -18,6 +18,13 @@ AGENT = OpenAIAgent(
     model="gpt-4o",
     instructions=tools.INSTRUCTIONS,
     functions=[function.__name__ for function in FUNCTIONS],
+)
+
+LEAD = OpenAIAgent(
+    name="Lead",
+    model="gpt-4o",
+    instructions=tools.INSTRUCTIONS,
+    tools=[AgentTool(AGENT, "Does what it is told.", name="clerk")],
 )
 
 
@@ -30,6 +37,11 @@ class OurAsker:
 
     async def run(self, id: str, prompt: str) -> str:  # noqa: A002 - as Rojak calls it
         response = await self.rojak.run(id=id, type="stateless", task=_task(prompt))
+        return _conversation(response.result)[-1]
+
+    async def lead(self, id: str, prompt: str) -> str:  # noqa: A002 - as Rojak calls it
+        """The answer of a run whose agent calls others."""
+        response = await self.rojak.run(id=id, type="stateless", task=_task(prompt, LEAD))
         return _conversation(response.result)[-1]
 
     async def turn(self, session: str, text: str) -> str:
@@ -49,8 +61,8 @@ def make_worker(client: Client, task_queue: str, base_url: str) -> AbstractAsync
     return Rojak(client, task_queue=task_queue).create_worker([activities])
 
 
-def _task(text: str) -> TaskParams:
-    return TaskParams(agent=AGENT, messages=[{"role": "user", "content": text}])
+def _task(text: str, agent: OpenAIAgent = AGENT) -> TaskParams:
+    return TaskParams(agent=agent, messages=[{"role": "user", "content": text}])
 
 
 def _conversation(result: Any) -> list[str]:

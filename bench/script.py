@@ -6,6 +6,8 @@
 ``say <word> <characters>``                says the word, padded to so many characters
 ``tools <name> <count> <seconds>``         asks for so many calls of the tool at once, then says ``done``
 ``after <seconds> <one of the others>``    the same, each answer after so many seconds
+``agents <count> <seconds>``               asks for so many sub-agents at once, each of which answers after so many
+                                           seconds, then says ``done``
 ``hang <word>``                            does not answer the first time; then it says ``done <word>``
 =========================================  =======================================================================
 """
@@ -49,6 +51,9 @@ def _follow(words: list[str], *, after_tools: bool) -> Answer:
         case ["tools", name, count, seconds]:
             call: Call = (name, {"seconds": float(seconds)})
             return Answer("done") if after_tools else Answer(calls=[call] * int(count))
+        case ["agents", count, seconds]:
+            clerk: Call = ("clerk", {"message": f"after {seconds} reply word"})
+            return Answer("done") if after_tools else Answer(calls=[clerk] * int(count))
         case ["hang", word, *_]:
             return Answer(f"done {word}", hang=word)
         case ["say", word, characters, *_]:
