@@ -4,7 +4,7 @@ A child is started as a child workflow, so that Temporal says at once how it end
 so to the run of the workflow that started it alone. So a session that rolls over tells its children, and from then on
 they send their answers as messages. No message is lost: a workflow cannot end, nor roll over, with one unread.
 
-Whoever waits for the other end for long looks now and then whether it is still there (decision 0012).
+Whoever waits for the other end for long looks now and then whether it is still there (decision 0009).
 """
 
 from __future__ import annotations

@@ -82,6 +82,25 @@ def test_the_program_of_the_readme_that_looks_something_up_runs(
     assert result.stdout == "At nine. ['notes.md']\n", result.stderr
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/sub-agents.md"])
+def test_the_program_of_the_team_runs(
+    page: str, temporal_address: str, model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = [call("researcher", message="Rome"), call("researcher", message="Oslo")]
+    model_server.when(system="Find out").reply(lambda conversation: Reply(f"{conversation.messages[-1].text} is old."))
+    model_server.when(system="Write", last_role="user").reply(tool_calls=facts)
+    model_server.when(system="Write", last_role="tool").reply(
+        lambda conversation: Reply(" ".join(m.text for m in conversation.messages if m.role == "tool"))
+    )
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_BASE_URL", model_server.base_url)
+    program = next(s for s in snippets(ROOT / page) if "my-first-team" in s)
+    path = tmp_path / "main.py"
+    path.write_text(program.replace("localhost:7233", temporal_address).replace("my-first-team", tmp_path.name))
+    result = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60)
+    assert result.stdout == "Rome is old. Oslo is old.\n", result.stderr
+
+
 async def test_the_store_in_the_retrievers_guide_works(
     temporal_client: Client, task_queue: str, model_server: ModelServer
 ) -> None:
