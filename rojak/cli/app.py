@@ -35,6 +35,7 @@ class Entry:
 
 #: All commands, in the order in which help lists them.
 COMMANDS: Final[dict[str, Entry]] = {
+    "init": Entry("rojak.cli.init", "Write a project to begin with: an agent, its functions, a test."),
     "validate": Entry("rojak.cli.validate", "Check manifests: their schema, and what they refer to."),
     "crds": Entry("rojak.cli.crds", "Print the CustomResourceDefinitions, for kubectl apply -f -."),
     "worker": Entry("rojak.cli.worker", "Serve the agents of a configuration.", extra="cli,worker"),

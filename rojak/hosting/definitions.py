@@ -18,14 +18,15 @@ from rojak.agents import (
     OpenAIAgent,
 )
 from rojak.hosting.functions import Function, FunctionSource
-from rojak.manifests import seconds_of, task_queue_of
+from rojak.manifests import handoff_name_of, seconds_of, task_queue_of, tool_name_of
 from rojak.manifests.agent import AgentSpec
 from rojak.manifests.tools import Approval
+from rojak.manifests.tools import Tool as ManifestTool
 from rojak.retrievers import QdrantRetriever
 from rojak.tools.signature import name_of
 from rojak.types.errors import ConfigurationError
 from rojak.types.retry import RetryOptions, RetryPolicy
-from rojak.types.tools import Tool, name_from
+from rojak.types.tools import Tool
 from rojak.workerconfig.model import AgentEntry
 
 #: Which class of agent speaks a provider's protocol. Bedrock serves Anthropic's models in Anthropic's protocol.
@@ -76,9 +77,9 @@ class Definition:
                 spec.instructions if makes_instructions is None else AgentInstructionOptions(name=makes_instructions)
             ),
             "functions": functions,
-            "tools": [*self._agent_tools(), *self._hand_offs()],
+            "tools": [*self._agent_tools(), *self._retriever_tools(), *self._hand_offs()],
             "interrupts": self._interrupts(functions),
-            "retriever": QdrantRetriever() if any(tool.retriever for tool in spec.tools) else None,
+            "retriever": next((_retriever(tool) for tool in spec.tools if _is_asked_about_each_question(tool)), None),
             "retry_options": _retry_options(spec),
             "context_variables": spec.context_variables,
             "output_schema": spec.output_schema,
@@ -103,10 +104,21 @@ class Definition:
             AgentTool(
                 self._ref(tool.agent.agent_ref.name),
                 tool.agent.description,
-                name=tool.agent.name or name_from(f"ask_{tool.agent.agent_ref.name}"),
+                name=tool_name_of(tool),
+                **_given(
+                    share_context=tool.agent.share_context or None,
+                    timeout_in_seconds=tool.agent.timeout and seconds_of(tool.agent.timeout),
+                ),
             )
             for tool in self.entry.spec.tools
             if tool.agent is not None
+        ]
+
+    def _retriever_tools(self) -> list[Tool]:
+        return [
+            _retriever(tool).as_tool(description=tool.retriever.description, name=tool_name_of(tool))
+            for tool in self.entry.spec.tools
+            if tool.retriever is not None and tool.retriever.description is not None
         ]
 
     def _hand_offs(self) -> list[Tool]:
@@ -114,7 +126,7 @@ class Definition:
             HandOffTool(
                 self._ref(target.agent_ref.name),
                 target.description,
-                **({"name": target.name} if target.name else {}),
+                name=handoff_name_of(target),
             )
             for target in self.entry.spec.handoffs
         ]
@@ -127,12 +139,28 @@ class Definition:
             if tool.function is not None:
                 name = next(names)
             elif tool.agent is not None:
-                name = tool.agent.name or name_from(f"ask_{tool.agent.agent_ref.name}")
+                name = str(tool_name_of(tool))
             else:
                 continue
             if tool.approval is not None and tool.approval.mode == "Always":
                 found.append(Interrupt(name, **_approval(tool.approval)))
         return found
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    """The fields that say something."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _is_asked_about_each_question(tool: ManifestTool) -> bool:
+    return tool.retriever is not None and tool.retriever.description is None
+
+
+def _retriever(tool: ManifestTool) -> QdrantRetriever:
+    """The store, by the name that `rojak.hosting.providers.build_retrievers` serves it under."""
+    assert tool.retriever is not None
+    timeout = seconds_of(tool.retriever.timeout) if "timeout" in tool.retriever.model_fields_set else None
+    return QdrantRetriever(**_given(name=tool_name_of(tool), timeout_in_seconds=timeout))
 
 
 def _approval(approval: Approval) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from rojak.agents import (
 )
 from rojak.hosting.definitions import Definition
 from rojak.hosting.secrets import MissingSecretError, Secrets
+from rojak.manifests import tool_name_of
 from rojak.manifests.tools import QdrantSource
 from rojak.retrievers import QdrantRetrieverActivities, QdrantRetrieverOptions, RetrieverActivities
 from rojak.types.errors import ConfigurationError
@@ -58,22 +59,26 @@ def build_provider(definition: Definition, secrets: Secrets) -> AgentActivities:
 
 
 def build_retrievers(definition: Definition, secrets: Secrets) -> list[RetrieverActivities]:
-    """What asks the agent's store, if it has one.
+    """What asks the agent's stores.
 
     Raises:
         ConfigurationError: a Secret is missing, or the store cannot be asked as it is set up.
         MissingExtraError: the store's client is not installed.
     """
     who = f"Agent {definition.entry.name!r}"
-    tools = [tool.retriever for tool in definition.entry.spec.tools if tool.retriever is not None]
-    return [QdrantRetrieverActivities(_qdrant_options(tool.qdrant, secrets, who)) for tool in tools]
+    return [
+        QdrantRetrieverActivities(_qdrant_options(tool.retriever.qdrant, tool_name_of(tool), secrets, who))
+        for tool in definition.entry.spec.tools
+        if tool.retriever is not None
+    ]
 
 
-def _qdrant_options(source: QdrantSource, secrets: Secrets, who: str) -> QdrantRetrieverOptions:
-    fields: dict[str, Any] = {"collection_name": source.collection, "limit": source.limit}
-    for name in ("url", "path", "score_threshold", "embedding_model"):
-        if (value := getattr(source, name)) is not None:
-            fields[name] = value
+def _qdrant_options(source: QdrantSource, name: str | None, secrets: Secrets, who: str) -> QdrantRetrieverOptions:
+    fields: dict[str, Any] = {"collection_name": source.collection, "limit": source.limit, "name": name}
+    fields["cloud_inference"] = source.cloud_inference
+    for option in ("url", "path", "score_threshold", "embedding_model", "vector_name", "source_field"):
+        if (value := getattr(source, option)) is not None:
+            fields[option] = value
     if source.text_fields:
         fields["text_fields"] = tuple(source.text_fields)
     if source.api_key is not None:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from rojak.manifests.base import Model
 from rojak.manifests.resource import API_VERSION, MESSAGE_COLUMN, Column, Listing, Resource, condition_column
-from rojak.manifests.rules import Rule, at_most_one, exactly_one, in_clusters
+from rojak.manifests.rules import Rule, at_most_one, exactly_one, in_clusters, is_given
 from rojak.manifests.tools import Handoff, Tool
 from rojak.manifests.values import (
     AnyObject,
@@ -171,9 +171,18 @@ class AgentSpec(Model):
         ),
         at_most_one("worker", "workerPoolRef", message="give worker or workerPoolRef, not both: an agent runs on one"),
         Rule(
-            cel="!has(self.tools) || self.tools.filter(tool, has(tool.retriever)).size() <= 1",
-            holds=lambda data: sum("retriever" in tool for tool in data.get("tools") or ()) <= 1,
-            message="an agent has one retriever; remove the others, or put the knowledge into one collection",
+            cel=(
+                "!has(self.tools) || self.tools.filter(tool,"
+                " has(tool.retriever) && !has(tool.retriever.description)).size() <= 1"
+            ),
+            holds=lambda data: (
+                sum(
+                    is_given(tool, "retriever") and not is_given(tool, "retriever", "description")
+                    for tool in data.get("tools") or ()
+                )
+                <= 1
+            ),
+            message="each question is looked up in one place; give the other retrievers a description, as tools",
             at="tools",
         ),
     )

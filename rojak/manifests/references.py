@@ -16,12 +16,14 @@ from pydantic_core import to_json
 
 from rojak.manifests.agent import Agent
 from rojak.manifests.cron import Times, ever_fires, parse_calendar, parse_cron
+from rojak.manifests.functions import check_functions
 from rojak.manifests.loading import Bundle, Key, read
 from rojak.manifests.problems import Location, suggestion
 from rojak.manifests.resource import Resource
 from rojak.manifests.schedule import Schedule
 from rojak.manifests.tools import Handoff, Tool
 from rojak.manifests.values import ConfigMapKeyRef, ConfigMapRef, SecretKeyRef, SecretRef, time_of
+from rojak.types.tools import name_from
 
 #: Bytes of an agent: it travels through Temporal's history (see `rojak.session.limits.AGENT_BYTES`).
 AGENT_BYTES: Final = 60 * 1024
@@ -54,6 +56,7 @@ def check_references(bundle: Bundle) -> None:
     before = len(bundle.problems)
     for agent in bundle.agents.values():
         _check_agent(agent, bundle)
+    check_functions(bundle)
     for schedule in bundle.schedules.values():
         _check_schedule(schedule, bundle)
     missed: set[tuple[str, Key]] = set()
@@ -74,17 +77,19 @@ def tool_names(agent: Agent) -> Iterator[tuple[str, Location]]:
 
 
 def tool_name_of(tool: Tool) -> str | None:
-    """What the model calls the tool; None for tools of an MCP server, and for knowledge, which is not called."""
+    """What the model calls the tool; None for tools of an MCP server, and for knowledge that is not called."""
     if tool.function is not None:
         return tool.function.name.split(":")[-1].split(".")[-1]
     if tool.agent is not None:
-        return tool.agent.name or f"ask_{tool.agent.agent_ref.name.replace('-', '_')}"
+        return tool.agent.name or name_from(f"ask_{tool.agent.agent_ref.name}")
+    if tool.retriever is not None and tool.retriever.description is not None:
+        return tool.retriever.name or name_from(f"search_{tool.retriever.qdrant.collection}")
     return None
 
 
 def handoff_name_of(handoff: Handoff) -> str:
     """What the model calls the tool that hands over."""
-    return handoff.name or f"transfer_to_{handoff.agent_ref.name.replace('-', '_')}"
+    return handoff.name or name_from(f"transfer_to_{handoff.agent_ref.name}")
 
 
 def _check_agent(agent: Agent, bundle: Bundle) -> None:

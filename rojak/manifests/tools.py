@@ -49,11 +49,16 @@ class AgentTool(Model):
         agent_ref: the Agent.
         description: when and how to ask it; the model reads this.
         name: of the tool, as the model sees it; ``ask_<agent>`` when left out.
+        share_context: whether the agent begins with a copy of the context variables. What it changes stays with it.
+        timeout: how long the whole piece of work may take, waiting for humans included; as long as it takes when
+            left out.
     """
 
     agent_ref: AgentRef
     description: Text
     name: ToolName | None = None
+    share_context: bool = False
+    timeout: Duration | None = None
 
 
 class QdrantSource(Model):
@@ -67,7 +72,11 @@ class QdrantSource(Model):
         limit: how many passages are found at most.
         score_threshold: how well a passage has to match; any will do when left out.
         embedding_model: which model turns the question into a vector.
-        text_fields: fields of a point's payload that may hold its text; the first one that does counts.
+        cloud_inference: whether the service turns the question into a vector.
+        vector_name: which of a point's vectors is searched, where they have names.
+        text_fields: fields of a point's payload that may hold its text; the first one that does counts. Dots lead
+            into objects.
+        source_field: the field that says where a passage comes from; ``source`` when left out.
     """
 
     rules = (
@@ -82,17 +91,29 @@ class QdrantSource(Model):
     limit: Annotated[int, Field(ge=1, le=100)] = 5
     score_threshold: float | None = None
     embedding_model: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    cloud_inference: bool = False
+    vector_name: Annotated[str, Field(min_length=1, max_length=255)] | None = None
     text_fields: Annotated[list[Text], Field(min_length=1, max_length=16)] | None = None
+    source_field: Annotated[str, Field(min_length=1, max_length=255)] | None = None
 
 
 class RetrieverTool(Model):
-    """Knowledge that is looked up for each question and added to the instructions.
+    """Knowledge. It is looked up for each question and added to the instructions, or when the model wants to.
 
     Attributes:
         qdrant: a Qdrant collection.
+        description: what can be found there. Given, the model decides what to look up, and when; left out, each
+            question is looked up.
+        name: of the tool, as the model sees it; ``search_<collection>`` when left out.
+        timeout: how long a look-up may take; the turn goes on without it then.
     """
 
+    rules = (needs("name", "description"),)
+
     qdrant: QdrantSource
+    description: Text | None = None
+    name: ToolName | None = None
+    timeout: Duration = "4s"
 
 
 class Approval(Model):

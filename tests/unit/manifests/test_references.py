@@ -183,3 +183,38 @@ def test_instructions_in_a_file_are_for_laptops(tmp_path: Path) -> None:
     check_references(bundle)
     assert bundle.errors == []
     assert "works on a laptop only" in str(bundle.problems[0])
+
+
+@pytest.mark.parametrize(
+    ("function", "source", "message"),
+    [
+        (
+            "tools:get_wether",
+            "def get_weather(): ...",
+            "there is no 'get_wether' in {file}; did you mean 'get_weather'?",
+        ),
+        ("tools:get_weather", "x = (", "{file}, line 1 is not Python: '(' was never closed"),
+        ("tools:get_weather", "async def get_weather(): ...", None),
+        ("tools:get_weather", "from elsewhere import *", None),
+        ("tools:get_weather", "from elsewhere import other as get_weather", None),
+        ("tools:get_weather", "if True:\n    get_weather = len", None),
+        ("other:get_weather", "", None),
+        ("get_weather", "", None),
+    ],
+)
+def test_functions_are_looked_for_in_the_files_beside_the_manifest(
+    tmp_path: Path, function: str, source: str, message: str | None
+) -> None:
+    (tmp_path / "tools.py").write_text(source)
+    (tmp_path / "a.yaml").write_text(AGENT.format(name="a") + f"  tools: [{{function: {{name: '{function}'}}}}]\n")
+    bundle = read([tmp_path])
+    check_references(bundle)
+    expected = [] if message is None else [message.format(file=tmp_path / "tools.py").removeprefix("there is ")]
+    assert [problem.message.removeprefix("there is ") for problem in bundle.problems] == expected
+
+
+def test_functions_are_looked_for_in_the_configmap_that_brings_them() -> None:
+    functions = "  tools: [{function: {name: 'quick:go'}}]\n  worker: {functions: {configMapRef: {name: tools}}}\n---\n"
+    config_map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: tools}\ndata: {quick.py: 'def come(): ...'}\n"
+    (problem,) = check(AGENT.format(name="a") + functions + config_map)
+    assert "there is no 'go' in quick.py in ConfigMap 'tools'" in problem
