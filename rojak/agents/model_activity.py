@@ -18,6 +18,7 @@ from rojak.agents.outputs import check_is_schema, find_problem, output_instructi
 from rojak.agents.streaming import HeartbeatSink, TextProgress, TextSink
 from rojak.agents.toolbox import offer_tools
 from rojak.agents.windows import WindowCache
+from rojak.telemetry.calls import ModelCallMeter
 from rojak.tools.heartbeat import Heartbeat, heartbeating
 from rojak.tools.instructions import resolve_instructions
 from rojak.types.activities import (
@@ -32,7 +33,7 @@ from rojak.types.activities import (
 )
 from rojak.types.agent import Agent, AgentRef
 from rojak.types.errors import ConfigurationError
-from rojak.types.messages import ConversationMessage
+from rojak.types.messages import ConversationMessage, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -204,15 +205,34 @@ def _judge(
 
 
 async def _complete(provider: AgentActivities, completion: CompletionRequest) -> ConversationMessage:
+    meter = ModelCallMeter(completion.agent.name, completion.agent.model)
+    with meter.measuring():
+        reply = await _call_provider(provider, completion, meter)
+        meter.usage = reply.usage or Usage()
+    size = len(reply.text.encode())
+    if size > MAX_ANSWER_BYTES:
+        raise ApplicationError(
+            f"the model's answer has {size} bytes; at most {MAX_ANSWER_BYTES} fit into a session",
+            type="PayloadTooLargeError",
+            non_retryable=True,
+        )
+    return reply
+
+
+async def _call_provider(
+    provider: AgentActivities, completion: CompletionRequest, meter: ModelCallMeter
+) -> ConversationMessage:
     try:
-        reply = await provider.complete(completion)
+        return await provider.complete(completion)
     except ConfigurationError as error:
+        meter.error = type(error).__name__
         raise _refuse(error) from None
     # Whatever else a provider's code raises is for its classifier to judge.
     except Exception as error:
         failure = provider.classify(error)
         if failure is None:
             failure = ProviderFailure(error_type=type(error).__name__, message=str(error), retryable=True)
+        meter.error = failure.error_type
         # By its type alone: the text may quote the conversation.
         logger.warning(
             "model call of agent %r failed: %s (%s)",
@@ -222,14 +242,6 @@ async def _complete(provider: AgentActivities, completion: CompletionRequest) ->
             exc_info=error if logger.isEnabledFor(logging.DEBUG) else None,
         )
         raise _failed(failure) from None
-    size = len(reply.text.encode())
-    if size > MAX_ANSWER_BYTES:
-        raise ApplicationError(
-            f"the model's answer has {size} bytes; at most {MAX_ANSWER_BYTES} fit into a session",
-            type="PayloadTooLargeError",
-            non_retryable=True,
-        )
-    return reply
 
 
 def _failed(failure: ProviderFailure) -> ApplicationError:

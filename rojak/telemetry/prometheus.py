@@ -15,11 +15,15 @@ from temporalio.runtime import (
     TelemetryConfig,
 )
 
+from rojak.telemetry.calls import MODEL_CALL_DURATION, TOOL_CALL_DURATION
+
 #: Seconds that the runtime has to answer.
 READ_TIMEOUT = 5.0
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 #: Seconds; model calls take from a second to minutes.
 CALL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
+#: Seconds; runs wait for humans too.
+RUN_BUCKETS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
 
 
 class MetricsRuntime:
@@ -33,8 +37,9 @@ class MetricsRuntime:
             unit_suffix=True,
             durations_as_seconds=True,
             histogram_bucket_overrides={
-                "rojak_model_call_duration": CALL_BUCKETS,
-                "rojak_tool_call_duration": CALL_BUCKETS,
+                MODEL_CALL_DURATION: CALL_BUCKETS,
+                TOOL_CALL_DURATION: CALL_BUCKETS,
+                "rojak_run_duration": RUN_BUCKETS,
             },
         )
         self.runtime = Runtime(telemetry=TelemetryConfig(metrics=config))

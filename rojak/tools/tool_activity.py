@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from temporalio import activity
 
+from rojak.telemetry.calls import measuring_tool_call
 from rojak.tools.current import CallInfo, calling
 from rojak.tools.execution import execute_function
 from rojak.tools.heartbeat import heartbeating
@@ -42,7 +43,7 @@ class ToolActivity:
         async with heartbeating():
             if request.fetch_context:
                 context = await _fetch_context()
-            with calling(call):
+            with calling(call), measuring_tool_call(request.agent_name, request.name):
                 return await execute_function(
                     spec,
                     request.arguments,

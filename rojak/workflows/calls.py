@@ -34,7 +34,7 @@ from rojak.types.activities import (
 from rojak.types.agent import Agent, AgentRef
 from rojak.types.retriever import Retriever, RetrieverTool
 from rojak.types.retry import RetryOptions
-from rojak.workflows.metrics import count_retrieval
+from rojak.workflows.metrics import count_retrieval, count_tool_call
 from rojak.workflows.options import (
     TOOL_RETRY,
     build_activity_options,
@@ -100,7 +100,9 @@ class SessionCalls:
         return finished
 
     async def _call_and_note(self, pending: PendingCall) -> None:
-        self._finished[pending.call.id] = await self._call_tool(pending)
+        agent = active_agent(self._state)
+        outcome = self._finished[pending.call.id] = await self._call_tool(pending)
+        count_tool_call(agent.name, pending, outcome)
 
     async def _call_tool(self, pending: PendingCall) -> CallOutcome:
         match pending.route:

@@ -27,6 +27,7 @@ from rojak.types.agent_tool import AgentTool
 from rojak.types.messages import ConversationMessage, Usage
 from rojak.workflows import contracts
 from rojak.workflows.contracts import CallerMessage, ChildReport, SessionInput
+from rojak.workflows.metrics import count_tool_call
 
 #: How often one end looks whether the other one is still there, when nothing else would tell.
 CHECK_INTERVAL = timedelta(hours=1)
@@ -119,7 +120,10 @@ class SessionFamily:
         await workflow.wait_condition(lambda: all(self._started[child].done() for child in child_ids))
 
     def _take_answer(self, child_id: str, reply: Reply) -> None:
+        caller, pending = self._state.agent, find_child(self._state, child_id)
         apply(self._state, ChildAnswered(child_id, reply))
+        if caller is not None and pending is not None and pending.outcome is not None:
+            count_tool_call(caller.name, pending, pending.outcome)
         self.changes += 1
 
     async def wait(self, deadline: float | None, stop: Any) -> ChildrenExpired | None:

@@ -52,6 +52,7 @@ from rojak.workflows.children import SessionFamily
 from rojak.workflows.clock import TimeIsUp, TurnClock
 from rojak.workflows.contracts import Ask, CallerMessage, ChildReport, ConfigChange, Resume, SessionInput
 from rojak.workflows.display import show_progress, tag_workflow
+from rojak.workflows.metrics import SessionMeter, count_decision
 
 #: The server takes 2,000 updates in one run of a workflow; roll over well before.
 MAX_UPDATES_PER_RUN = 1500
@@ -90,6 +91,7 @@ class OrchestratorWorkflow:
         self._family = SessionFamily(self._state, start)
         self._calls = SessionCalls(self._state)
         self._clock = TurnClock()
+        self._meter = SessionMeter(self._state)
         self._updates = 0
         self._steps = 0
         self._draining = False
@@ -102,6 +104,7 @@ class OrchestratorWorkflow:
             return await self._serve()
         except asyncio.CancelledError:
             self._ending = True
+            self._meter.count_cancelled()
             cancel_session(self._state)
             await self._family.cancel(self._state.dropped)
             await workflow.wait_condition(workflow.all_handlers_finished)
@@ -129,7 +132,9 @@ class OrchestratorWorkflow:
             outcome = await self._do_in_time(step)
             self._steps += 1
             if outcome is not None:
+                self._meter.before()
                 apply(state, outcome)
+                self._meter.after(outcome)
 
     async def _do_in_time(self, step: Step) -> Outcome | None:
         """Do a step, as long as the turn has time."""
@@ -270,8 +275,11 @@ class OrchestratorWorkflow:
     async def resume(self, resume: Resume) -> Reply:
         """Apply a human's decision, once for each id, and wait for what comes of the turn."""
         self._updates += 1
+        asked = {pending.call.id: pending for pending in waiting_calls(self._state.turn)}
         with _refusals():
             task_id = apply_resume(self._state, resume.response, resume.id)
+        if (decided := asked.get(resume.response.tool_id)) is not None:
+            count_decision(self._state, decided, resume.response.action)
         await self._pass_on()
         return await self._await_reply(task_id)
 

@@ -86,7 +86,7 @@ async def test_look_ups_are_counted_by_how_they_ended(
         for said in ("find me", "fail", "nothing", "text"):
             response = await rojak.run(id=task_queue, type="persistent", task=task(said))
             assert isinstance(response.result, OrchestratorResponse)
-            counted = [u for u in buffer.retrieve_updates() if u.metric.name == "rojak_retrievals_total"]
+            counted = [u for u in buffer.retrieve_updates() if u.metric.name == "rojak_retrievals"]
             assert [labels(u)["outcome"] for u in counted] == [
                 {"find me": "found", "text": "found", "nothing": "empty", "fail": "failed"}[said]
             ]
