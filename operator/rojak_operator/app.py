@@ -13,6 +13,7 @@ from importlib import metadata
 from rojak_operator.applier import Applier
 from rojak_operator.audit import Audit
 from rojak_operator.handlers.context import Context
+from rojak_operator.handlers.mcp_servers import ask_mcp_server, reconcile_mcp_server
 from rojak_operator.handlers.schedules import reconcile_schedule
 from rojak_operator.handlers.workers import reconcile_agent, reconcile_pool
 from rojak_operator.health import HealthServer
@@ -34,12 +35,16 @@ STUCK_AFTER = 600.0
 #: Seconds between questions whether the custom resource definitions are there.
 _CRD_INTERVAL = 5.0
 
+#: MCP servers that are asked at the same time.
+DISCOVERERS = 8
+
 Reconcile = Callable[[Context, Key], Awaitable[Done]]
 
 RECONCILERS: dict[str, Reconcile] = {
     "Agent": reconcile_agent,
     "WorkerPool": reconcile_pool,
     "Schedule": reconcile_schedule,
+    "MCPServer": reconcile_mcp_server,
 }
 
 
@@ -126,8 +131,11 @@ class Operator:
             metrics=self.metrics,
             temporal=Connections(self.metrics, requests_per_second=self.settings.temporal_requests_per_second),
             wake=lambda key, delay: self._wake(runner, key, delay),
+            ask=lambda key: discoverers.add(key),
             has_keda=has_keda,
         )
+        # Workers of their own: a server that hangs keeps one of these busy, and nobody else waiting.
+        discoverers = Runner(lambda key: ask_mcp_server(context, key), workers=DISCOVERERS)
         watches = Watches(
             resources,
             store=self.store,
@@ -143,9 +151,11 @@ class Operator:
             interval=self.settings.audit,
             namespaces=self.settings.watch_namespaces,
         )
+        watching = asyncio.create_task(watches.run(self.stop))
         tasks = [
             asyncio.create_task(runner.run()),
-            asyncio.create_task(watches.run(self.stop)),
+            asyncio.create_task(discoverers.run()),
+            watching,
             asyncio.create_task(self._audit.run(resources)),
             asyncio.create_task(self._watch_for_keda(kube, has_keda)),
         ]
@@ -156,9 +166,9 @@ class Operator:
         finally:
             self.stop.set()
             # kopf ends by itself once `stop` is set; what a worker has begun is finished by whoever comes next.
-            tasks[0].cancel()
-            tasks[2].cancel()
-            tasks[3].cancel()
+            for task in tasks:
+                if task is not watching:
+                    task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     @staticmethod

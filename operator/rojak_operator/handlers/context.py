@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,9 +15,10 @@ from rojak.manifests import Agent, MCPServer, Resource
 from rojak_operator.applier import Applier
 from rojak_operator.desired.mcp_server import endpoint_of
 from rojak_operator.desired.references import Reference
+from rojak_operator.discovery import Discovered
 from rojak_operator.kube import Kube
 from rojak_operator.metrics import Metrics
-from rojak_operator.reporter import Reporter
+from rojak_operator.reporter import Reporter, utc_now
 from rojak_operator.resources import CONFIG_MAP, SECRET, Key
 from rojak_operator.settings import OperatorSettings
 from rojak_operator.store import Namespace, Store
@@ -32,12 +34,24 @@ class InvalidManifestError(Exception):
     """An object that the API server accepted does not fit this operator's models; the message says where."""
 
 
+@dataclass(frozen=True)
+class Discovery:
+    """What an MCP server said, and when: by our clock, and by the one that people read."""
+
+    result: Discovered
+    generation: int
+    at: float
+    told_at: str
+
+
 @dataclass
 class Context:
     """Shared by the reconcilers of one operator.
 
     Attributes:
         wake: look at an object in so many seconds.
+        ask: ask an MCPServer for its tools.
+        discoveries: what the servers said last.
         has_keda: whether the API server knows KEDA's kinds.
     """
 
@@ -49,7 +63,9 @@ class Context:
     metrics: Metrics
     temporal: Connections
     wake: Callable[[Key, float], None]
+    ask: Callable[[Key], None]
     has_keda: bool = False
+    discoveries: dict[Key, Discovery] = field(default_factory=dict)
     _maps: dict[tuple[Key, str], Mapping[str, str]] = field(default_factory=dict)
 
     def existing(self, namespace: str) -> Namespace:
@@ -98,6 +114,10 @@ class Context:
             for key, value in ((obj or {}).get("data") or {}).items():
                 found[name, key] = base64.b64decode(value).decode(errors="replace")
         return found
+
+    def remember_discovery(self, key: Key, result: Discovered, generation: int) -> None:
+        """Keep what an MCP server said, for a certain version of its manifest."""
+        self.discoveries[key] = Discovery(result, generation, time.monotonic(), utc_now())
 
     def _all(self, cls: type[R], namespace: str) -> list[R]:
         found = []

@@ -16,6 +16,7 @@ from rojak_operator.desired.rollout import Rollout, read_rollout, ready_finding,
 from rojak_operator.desired.scaling import Scaling
 from rojak_operator.desired.worker import DesiredWorker, WorkerInputs, connection_references, render_worker
 from rojak_operator.handlers.context import Context, InvalidManifestError, parse
+from rojak_operator.handlers.programmed import programmed_finding
 from rojak_operator.resources import Key
 from rojak_operator.workqueue import Done
 
@@ -151,19 +152,11 @@ def _worker_state(
 
 
 def _programmed(desired: DesiredWorker, applied: Applied) -> Finding:
-    problem: tuple[Reason, str] | None = None
-    if applied.taken:
-        message = f"{', '.join(applied.taken)} exists and is not ours; rename or delete it, or rename this object"
-        problem = (Reason.NAME_TAKEN, message)
-    elif applied.refused:
-        problem = (Reason.APPLY_FAILED, "; ".join(applied.refused))
-    elif desired.problems:
-        problem = (Reason(desired.problems[0].reason), "; ".join(p.message for p in desired.problems))
-    if problem is not None:
-        return Finding(ConditionType.PROGRAMMED, False, *problem)
-    return Finding(
-        ConditionType.PROGRAMMED, True, Reason.PROGRAMMED, f"Deployment {desired.deployment} is as it should be"
-    )
+    finding = programmed_finding(applied, f"Deployment {desired.deployment} is as it should be")
+    if finding.status and desired.problems:
+        message = "; ".join(problem.message for problem in desired.problems)
+        return Finding(ConditionType.PROGRAMMED, False, Reason(desired.problems[0].reason), message)
+    return finding
 
 
 def _counts(rollout: Rollout, live: Mapping[str, Any]) -> dict[str, Any]:

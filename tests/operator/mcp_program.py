@@ -1,0 +1,26 @@
+"""An MCP server over streamable HTTP, as a process of its own: ``python -m tests.operator.mcp_program PORT``."""
+
+from __future__ import annotations
+
+import sys
+
+from mcp.server import MCPServer
+from mcp_types import ToolAnnotations
+
+server = MCPServer("weather")
+
+
+@server.tool(annotations=ToolAnnotations(read_only_hint=True))
+def forecast(city: str) -> str:
+    """Tells the weather."""
+    return f"Sun in {city}"
+
+
+@server.tool(annotations=ToolAnnotations(destructive_hint=True))
+def reset() -> str:
+    """Forgets everything."""
+    return "done"
+
+
+if __name__ == "__main__":
+    server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
