@@ -39,6 +39,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "validate": Entry("rojak.cli.validate", "Check manifests: their schema, and what they refer to."),
     "crds": Entry("rojak.cli.crds", "Print the CustomResourceDefinitions, for kubectl apply -f -."),
     "worker": Entry("rojak.cli.worker", "Serve the agents of a configuration.", extra="cli,worker"),
+    "operator": Entry("rojak.cli.operator", "Run the Kubernetes operator.", extra="operator"),
 }
 
 

@@ -188,7 +188,7 @@ def _deployment(inputs: WorkerInputs, config: WorkerConfig, text: str) -> dict[s
         container=container(
             CONTAINER,
             image=spec.image or inputs.defaults.image,
-            args=["worker", "--config", f"{CONFIG_FOLDER}/{CONFIG_FILE}"],
+            args=["worker", "--config", f"{CONFIG_FOLDER}/{CONFIG_FILE}", "--log-format", "json"],
             env=[*_secret_env(config, _required(inputs)), *env_of(spec.env)],
             env_from=env_from_of(spec.env_from),
             resources=spec.resources,
