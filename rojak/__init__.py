@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rojak.client import Rojak, RunResponse
     from rojak.types import (
         AgentTool,
+        Compaction,
         ImagePart,
         Interrupt,
         LimitReached,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AgentTool",
+    "Compaction",
     "ImagePart",
     "Interrupt",
     "LimitReached",
@@ -50,6 +52,7 @@ __all__ = [
 #: the command line above all, need not load Temporal's client first, which takes a second.
 _HOMES = {
     "AgentTool": "rojak.types",
+    "Compaction": "rojak.types",
     "ImagePart": "rojak.types",
     "Interrupt": "rojak.types",
     "LimitReached": "rojak.types",

@@ -25,6 +25,7 @@ from rojak.agents.base import AgentActivities
 from rojak.agents.model_activity import ModelActivity
 from rojak.agents.named import NamedAgents
 from rojak.agents.streaming import TextSink
+from rojak.agents.summaries import SummaryActivity
 from rojak.retrievers.base import RetrieverActivities
 from rojak.retrievers.retrieval_activity import RetrievalActivity
 from rojak.retrievers.startup import check_retrievers
@@ -184,6 +185,7 @@ class RojakWorker:
                 ModelActivity(self._agents, self._text_sink, self._named).call_model,
                 ToolActivity(registries).call_tool,
                 RetrievalActivity(self._retrievers).retrieve,
+                SummaryActivity(self._agents).summarise,
             ],
             **(options | self._options),
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from temporalio.client import Client, WorkflowFailureError
 
-from rojak import ResumeResponse, Rojak, RunResponse
+from rojak import Compaction, ResumeResponse, Rojak, RunResponse
 from rojak.agents import (
     AgentRef,
     AgentTool,
@@ -227,6 +227,17 @@ async def until_closed(rojak: Rojak, session_id: str) -> None:
         return
 
 
+async def summaries_of_old_messages(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    model.when(last_user="<conversation>").error(400, "no").times(1)
+    model.when(last_user="<conversation>").reply("In short.")
+    policy = Compaction(trigger_messages=5, keep_last=2)
+    for index in range(5):
+        script = task("call add", f"say {index} " + "w" * 900)
+        await rojak.run(id=session_id, type="persistent", task=script, compaction=policy)
+    await rojak.update_config(session_id, UpdateConfigParams(compaction=False))
+    await rojak.run(id=session_id, type="persistent", task=task("say last"))
+
+
 SCENARIOS: list[Scenario] = [
     stateless_run_with_a_tool,
     hand_off_and_parallel_tools,
@@ -241,6 +252,7 @@ SCENARIOS: list[Scenario] = [
     roll_overs,
     runs_that_reach_limits,
     answers_that_do_not_fit,
+    summaries_of_old_messages,
     retrievals,
     agents_by_name,
     sub_agents,

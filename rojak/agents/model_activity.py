@@ -70,8 +70,8 @@ class ModelActivity:
         session_id = info.workflow_id or ""
         async with heartbeating() as heartbeat:
             agent, refreshed = self._refresh(await self._find_agent(request), request)
-            provider = self._find_provider(agent)
-            messages = await self._windows.read(session_id, request.window, _fetch_window)
+            provider = find_provider(self._providers, agent)
+            messages = await self._windows.read(session_id, request.window, fetch_window)
             instructions = await self._instructions(agent, provider, request)
             is_native = _keeps_to_schema(agent, provider)
             if agent.output_schema is not None and not is_native:
@@ -84,7 +84,7 @@ class ModelActivity:
                 on_text=self._open_sink(request, heartbeat),
                 output_schema=agent.output_schema if is_native else None,
             )
-            reply = await _complete(provider, completion)
+            reply = await complete(provider, completion)
         reply, problem = _judge(agent.name, reply, agent.output_schema)
         # The session knows who speaks.
         reply = reply.model_copy(update={"id": f"{random.getrandbits(32):08x}", "sender": None})
@@ -95,18 +95,6 @@ class ModelActivity:
         if refreshed is not None:
             fields["refreshed"] = refreshed
         return ModelReply.model_construct(**fields)
-
-    def _find_provider(self, agent: Agent) -> AgentActivities:
-        provider = self._providers.get(agent.type)
-        if provider is None:
-            known = ", ".join(sorted(self._providers)) or "none"
-            raise _refuse(
-                ConfigurationError(
-                    f"agent {agent.name!r} has type {agent.type!r}, which this worker does not serve (it serves:"
-                    f" {known}); add that type's activities to create_worker([...])"
-                )
-            )
-        return provider
 
     def _refresh(self, agent: Agent, request: ModelRequest) -> tuple[Agent, Refreshed | None]:
         """The agent as it is now, where it comes by name, and what the session is to learn of it."""
@@ -170,6 +158,24 @@ class ModelActivity:
         return self._sink.open(position, heartbeat)
 
 
+def find_provider(providers: Mapping[str, AgentActivities], agent: Agent) -> AgentActivities:
+    """The activities that serve an agent.
+
+    Raises:
+        ApplicationError: there are none.
+    """
+    provider = providers.get(agent.type)
+    if provider is None:
+        known = ", ".join(sorted(providers)) or "none"
+        raise _refuse(
+            ConfigurationError(
+                f"agent {agent.name!r} has type {agent.type!r}, which this worker does not serve (it serves:"
+                f" {known}); add that type's activities to create_worker([...])"
+            )
+        )
+    return provider
+
+
 def _offered_tools(agent: Agent, provider: AgentActivities) -> list[dict[str, Any]]:
     try:
         return offer_tools(agent, provider.functions)
@@ -204,7 +210,12 @@ def _judge(
     return answer, problem
 
 
-async def _complete(provider: AgentActivities, completion: CompletionRequest) -> ConversationMessage:
+async def complete(provider: AgentActivities, completion: CompletionRequest) -> ConversationMessage:
+    """The provider's answer, or its failure as Temporal is to see it.
+
+    Raises:
+        ApplicationError: it failed, or the answer is too large.
+    """
     meter = ModelCallMeter(completion.agent.name, completion.agent.model)
     with meter.measuring():
         reply = await _call_provider(provider, completion, meter)
@@ -261,7 +272,8 @@ def _refuse(error: ConfigurationError) -> ApplicationError:
     return _failed(ProviderFailure(error_type=type(error).__name__, message=str(error), retryable=False))
 
 
-async def _fetch_window(start: int, end: int) -> list[ConversationMessage]:
+async def fetch_window(start: int, end: int) -> list[ConversationMessage]:
+    """Messages of the session that the running activity belongs to."""
     info = activity.info()
     handle = activity.client().get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
     messages: list[ConversationMessage] = await handle.query(

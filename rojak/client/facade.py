@@ -23,6 +23,7 @@ from rojak.client.streaming import EventDeriver, read_progress
 from rojak.client.tasks import make_task, storable
 from rojak.retrievers.base import RetrieverActivities
 from rojak.types.agent import Agent
+from rojak.types.compaction import Compaction
 from rojak.types.errors import ConfigurationError, ToolCallNotPendingError
 from rojak.types.mcp import MCPServerConfig
 from rojak.types.session import (
@@ -131,6 +132,7 @@ class Rojak:
         max_tool_calls: float | None = None,
         max_tokens_total: float | None = None,
         run_timeout: float | None = None,
+        compaction: Compaction | Literal[False] | None = None,
     ) -> RunResponse:
         """Give a task to an agent, or a decision to a tool call that waits for one, and wait for what comes of it.
 
@@ -154,6 +156,8 @@ class Rojak:
             run_timeout: seconds that the run may take, counted from the beginning of its turn, in the middle of a
                 model call, a tool call or an approval too. Limits are kept as ``max_turns`` is; a run that reaches
                 one ends with ``result.limit``.
+            compaction: when a persistent session summarises its older messages, instead of dropping what
+                ``history_size`` does not keep; False for not at all. Later runs keep what it has.
 
         Raises:
             ConfigurationError: the call itself is wrong.
@@ -181,6 +185,7 @@ class Rojak:
             max_tool_calls=max_tool_calls,
             max_tokens_total=max_tokens_total,
             run_timeout=run_timeout,
+            compaction=compaction,
         )
         new_task = make_task(task, context_variables, settings, task_id=task_id)
         work = self._runs.run_task(id, _checked_type(type), new_task)
@@ -202,6 +207,7 @@ class Rojak:
         max_tool_calls: float | None = None,
         max_tokens_total: float | None = None,
         run_timeout: float | None = None,
+        compaction: Compaction | Literal[False] | None = None,
     ) -> AsyncGenerator[Event, None]:
         """As `run`, event by event: started, text, tool calls and results, hand-offs; last, an answer or a request.
 
@@ -227,6 +233,7 @@ class Rojak:
                 max_tool_calls=max_tool_calls,
                 max_tokens_total=max_tokens_total,
                 run_timeout=run_timeout,
+                compaction=compaction,
             )
             new_task = make_task(task, context_variables, settings, task_id=task_id, stream=True)
             deriver = EventDeriver(new_task.id)
@@ -293,6 +300,7 @@ class Rojak:
                 max_tool_calls=params.max_tool_calls,
                 max_tokens_total=params.max_tokens_total,
                 run_timeout=params.run_timeout,
+                compaction=params.compaction,
             )
         )
         if params.messages is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 from rojak.session.state import Settings
+from rojak.types.compaction import Compaction
 from rojak.types.errors import ConfigurationError
 from rojak.types.retry import LONGEST_SECONDS
 
@@ -13,12 +14,19 @@ from rojak.types.retry import LONGEST_SECONDS
 _COUNTS = ("max_turns", "history_size", "max_tool_calls", "max_tokens_total")
 
 
-def new_settings(*, debug: bool | None = None, run_timeout: float | None = None, **counts: float | None) -> Settings:
+def new_settings(
+    *,
+    debug: bool | None = None,
+    run_timeout: float | None = None,
+    compaction: Compaction | Literal[False] | None = None,
+    **counts: float | None,
+) -> Settings:
     """Settings of which only those are set that the caller gave; infinity means no limit.
 
     Args:
         debug: whether the worker logs each step.
         run_timeout: in seconds.
+        compaction: the policy; False for none.
         counts: ``max_turns``, ``history_size``, ``max_tool_calls`` and ``max_tokens_total``.
 
     Raises:
@@ -38,6 +46,10 @@ def new_settings(*, debug: bool | None = None, run_timeout: float | None = None,
             raise ConfigurationError("run_timeout=0: give seconds, more than 0, or float('inf') for no limit")
         if LONGEST_SECONDS < run_timeout < math.inf:
             raise ConfigurationError(f"run_timeout={run_timeout!r}: give at most ten years, or float('inf')")
+    if compaction is not None:
+        if compaction is not False and not isinstance(compaction, Compaction):
+            raise ConfigurationError(f"compaction={compaction!r}: give Compaction(trigger_messages=...), or False")
+        fields["compaction"] = compaction or None
     if debug is not None:
         fields["debug"] = debug
     return Settings(**fields)

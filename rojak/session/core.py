@@ -10,6 +10,7 @@ from typing import Any
 
 from rojak.session.approvals import expire_approvals, hold_for_approval, post_approvals, waiting_calls
 from rojak.session.budget import admit_calls, deadline_of, end_for_time, find_limit
+from rojak.session.compaction import find_compaction, note_failure, take_summary
 from rojak.session.delegation import (
     assign_children,
     drop_children,
@@ -55,6 +56,8 @@ from rojak.session.steps import (
     Retrieved,
     StartChildren,
     Step,
+    Summarised,
+    SummaryFailed,
     ToolsAnswered,
     TurnBegun,
     TurnFailed,
@@ -72,6 +75,8 @@ def decide(state: SessionState) -> Step:
         return CancelChildren(list(state.dropped))
     turn = state.turn
     if turn is None:
+        if (compaction := find_compaction(state)) is not None:
+            return compaction
         return BeginTurn() if state.queue else Idle()
     if turn.calls:
         if waiting := waiting_calls(turn):
@@ -101,6 +106,10 @@ def _decide_on_calls(turn: Turn, agent: Agent) -> Step:
 def apply(state: SessionState, outcome: Outcome) -> None:
     """Take in what came of a step. Changes ``state`` in place."""
     match outcome:
+        case Summarised(start, end, text, usage):
+            take_summary(state, start, end, text, usage)
+        case SummaryFailed(error_type):
+            note_failure(state, error_type)
         case TurnBegun(now):
             _begin_turn(state, now)
         case Retrieved(result):

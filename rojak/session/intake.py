@@ -116,4 +116,5 @@ def read_config(state: SessionState) -> SessionConfig:
         max_tool_calls=state.settings.max_tool_calls,
         max_tokens_total=state.settings.max_tokens_total,
         run_timeout=state.settings.run_timeout,
+        compaction=state.settings.compaction,
     )

@@ -17,6 +17,7 @@ from rojak.session.stored import Stored
 from rojak.types.activities import ToolFailed, ToolReturned
 from rojak.types.agent import AnyAgent
 from rojak.types.catalog import ToolCatalog
+from rojak.types.compaction import Compaction
 from rojak.types.messages import ConversationMessage, ToolCall, Usage
 from rojak.types.session import LimitReached, ResumeRequest, Retrieval, SessionType
 
@@ -36,6 +37,7 @@ class Settings(BaseModel):
     max_tool_calls: int | None = None
     max_tokens_total: int | None = None
     run_timeout: float | None = None
+    compaction: Compaction | None = None
 
     def changed_by(self, other: Settings) -> Settings:
         """These settings with the ones that are set in ``other``."""
@@ -276,6 +278,9 @@ class SessionState(Stored):
         caller: the session that this one works for, where an agent was called as a tool.
         outbox: decisions to be sent on to children. Empty when the session rolls over.
         dropped: children that are to be cancelled.
+        summary_failed_at: end of the conversation when a summary of it failed; it is not tried again before more
+            is said.
+        summary_error: name of that failure.
     """
 
     version: int = SCHEMA_VERSION
@@ -301,6 +306,8 @@ class SessionState(Stored):
     caller: Caller | None = None
     outbox: list[Decision] = []
     dropped: list[str] = []
+    summary_failed_at: int | None = None
+    summary_error: str | None = None
 
     @property
     def end(self) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from rojak.session.state import CallOutcome, PendingCall, Reply
 from rojak.types.activities import OutputProblem, Refreshed, RetrieveResult
-from rojak.types.messages import ConversationMessage
+from rojak.types.messages import ConversationMessage, Usage
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,14 @@ class Idle:
 @dataclass(frozen=True)
 class BeginTurn:
     """Take the next task from the queue."""
+
+
+@dataclass(frozen=True)
+class Summarise:
+    """Summarise the messages with absolute indexes ``start`` to ``end`` (exclusive), between turns."""
+
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,7 @@ class FinishTurn:
 
 Step = (
     Idle
+    | Summarise
     | BeginTurn
     | Retrieve
     | CallModel
@@ -125,6 +134,23 @@ class TurnBegun:
     """Outcome of BeginTurn. ``now`` is in seconds since the epoch: the turn's time-out counts from it."""
 
     now: float = 0.0
+
+
+@dataclass(frozen=True)
+class Summarised:
+    """Outcome of Summarise: the summary of the messages from ``start`` to ``end``, and what it cost."""
+
+    start: int
+    end: int
+    text: str
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class SummaryFailed:
+    """Outcome of Summarise: there is none, and the messages stay."""
+
+    error_type: str
 
 
 @dataclass(frozen=True)
@@ -186,6 +212,8 @@ class TurnFinished:
 
 Outcome = (
     TurnBegun
+    | Summarised
+    | SummaryFailed
     | Retrieved
     | ModelReplied
     | ToolsAnswered

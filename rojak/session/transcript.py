@@ -37,7 +37,9 @@ def trim(state: SessionState) -> None:
     The first message that stays is never the result of a tool call that went: calls and results go together.
     """
     messages = state.transcript
-    limit = effective_settings(state.settings, state.agent).history_size
+    settings = effective_settings(state.settings, state.agent)
+    # With a compaction policy what is old is summarised, and dropped only where it would not fit.
+    limit = None if settings.compaction is not None else settings.history_size
     drop = 0 if limit is None else max(0, len(messages) - limit)
     excess = state.transcript_bytes - sum(size_of(m) for m in messages[:drop]) - KEPT_TRANSCRIPT_BYTES
     while excess > 0 and drop < len(messages):

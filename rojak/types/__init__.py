@@ -9,6 +9,7 @@ from rojak.types.agent import (
     Interrupt,
 )
 from rojak.types.agent_tool import AgentTool
+from rojak.types.compaction import Compaction
 from rojak.types.content import ImagePart, TextPart
 from rojak.types.handoff import HandOffTool
 from rojak.types.mcp import MCPServerConfig
@@ -33,6 +34,7 @@ __all__ = [
     "AgentLimits",
     "AgentRef",
     "AgentTool",
+    "Compaction",
     "ConversationMessage",
     "FunctionCall",
     "HandOffTool",

@@ -12,13 +12,14 @@ from pydantic import BaseModel, Field
 
 from rojak.types.agent import AnyAgent
 from rojak.types.catalog import ToolCatalog
-from rojak.types.messages import ConversationMessage
+from rojak.types.messages import ConversationMessage, Usage
 from rojak.types.retriever import AnyRetriever
 
 #: Names under which the activities are registered; workflow code calls them by name and imports none of them.
 CALL_MODEL = "rojak.call_model"
 CALL_TOOL = "rojak.call_tool"
 RETRIEVE = "rojak.retrieve"
+SUMMARISE = "rojak.summarise"
 
 #: Queries by which an activity fetches what its input left out, because it was large and was sent before.
 WINDOW_QUERY = "rojak.window"
@@ -192,6 +193,29 @@ class ToolFailed(BaseModel):
 
 
 ToolOutcome = Annotated[ToolReturned | ToolFailed, Field(discriminator="kind")]
+
+
+class SummaryRequest(BaseModel):
+    """Input of the summary activity.
+
+    Attributes:
+        agent: whose model summarises, without what a summary does not need.
+        start: absolute index of the first message; the activity asks the session for them.
+        end: index after the last one.
+        instructions: for the model; None means Rojak's own.
+    """
+
+    agent: AnyAgent
+    start: int
+    end: int
+    instructions: str | None = None
+
+
+class SummaryResult(BaseModel):
+    """Output of the summary activity."""
+
+    text: str
+    usage: Usage = Usage()
 
 
 class RetrieveRequest(BaseModel):

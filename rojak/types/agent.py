@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
+from rojak.types.compaction import Compaction
 from rojak.types.outputs import check_schema, schema_of
 from rojak.types.retriever import AnyRetriever
 from rojak.types.retry import LONGEST_SECONDS, RetryOptions
@@ -56,6 +57,7 @@ class AgentLimits(BaseModel):
         max_tool_calls: tool calls that may be made.
         max_tokens_total: tokens after which the model is not called again.
         run_timeout: seconds that the run may take.
+        compaction: when a persistent session summarises its older messages.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -65,6 +67,7 @@ class AgentLimits(BaseModel):
     max_tool_calls: int | None = Field(default=None, ge=0)
     max_tokens_total: int | None = Field(default=None, ge=0)
     run_timeout: float | None = Field(default=None, gt=0)
+    compaction: Compaction | None = None
 
 
 class Agent(BaseModel):

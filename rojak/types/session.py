@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rojak.types.agent import Agent, AnyAgent
+from rojak.types.compaction import Compaction
 from rojak.types.content import check_content
 from rojak.types.messages import ConversationMessage, Usage
 
@@ -208,6 +209,7 @@ class UpdateConfigParams(BaseModel):
         max_tokens_total: tokens, input and output together, that the model calls of one task may cost;
             ``float("inf")`` for no limit.
         run_timeout: seconds that one task may take; ``float("inf")`` for no limit.
+        compaction: when older messages are summarised; False for not at all.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -220,6 +222,7 @@ class UpdateConfigParams(BaseModel):
     max_tool_calls: float | None = Field(default=None, ge=0)
     max_tokens_total: float | None = Field(default=None, ge=0)
     run_timeout: float | None = Field(default=None, gt=0)
+    compaction: Compaction | Literal[False] | None = None
 
     @field_validator("messages", mode="before")
     @classmethod
@@ -244,3 +247,4 @@ class SessionConfig(BaseModel):
     max_tool_calls: int | None = None
     max_tokens_total: int | None = None
     run_timeout: float | None = None
+    compaction: Compaction | None = None

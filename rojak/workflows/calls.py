@@ -10,22 +10,26 @@ from typing import Any, cast
 from temporalio import exceptions, workflow
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, FailureError
 
+from rojak.session.compaction import build_summary_agent, policy_of
 from rojak.session.core import active_agent, current_turn
 from rojak.session.limits import INLINE_BYTES, RETRIEVAL_QUERY_CHARACTERS, size_of
 from rojak.session.named import hand_over
 from rojak.session.routes import AgentRoute, FunctionRoute, HandOffRoute, RetrieverRoute
 from rojak.session.state import CallOutcome, PendingCall, SessionState
-from rojak.session.steps import ModelReplied, Retrieved, ToolsAnswered, TurnFailed
+from rojak.session.steps import ModelReplied, Retrieved, Summarise, Summarised, SummaryFailed, ToolsAnswered, TurnFailed
 from rojak.session.transcript import build_window
 from rojak.types.activities import (
     CALL_MODEL,
     CALL_TOOL,
     RETRIEVE,
+    SUMMARISE,
     ModelReply,
     ModelRequest,
     RetrieveRequest,
     RetrieveResult,
     StreamPosition,
+    SummaryRequest,
+    SummaryResult,
     ToolFailed,
     ToolOutcome,
     ToolRequest,
@@ -36,6 +40,7 @@ from rojak.types.retriever import Retriever, RetrieverTool
 from rojak.types.retry import RetryOptions
 from rojak.workflows.metrics import count_retrieval, count_tool_call
 from rojak.workflows.options import (
+    SUMMARY_RETRY,
     TOOL_RETRY,
     build_activity_options,
     build_model_options,
@@ -146,6 +151,28 @@ class SessionCalls:
             failure = _describe(error)
             return failure.model_copy(update={"message": f"{failure.error_type}: {failure.message}"})
         return cast("CallOutcome", outcome)
+
+    async def summarise(self, step: Summarise) -> Summarised | SummaryFailed:
+        """Let the active agent's model summarise old messages. A failure changes nothing."""
+        agent, policy = active_agent(self._state), policy_of(self._state)
+        fields: dict[str, Any] = {}
+        if policy is not None and policy.instructions is not None:
+            fields["instructions"] = policy.instructions
+        lean = build_summary_agent(agent, policy.model if policy is not None else None)
+        try:
+            result = await workflow.execute_activity(
+                SUMMARISE,
+                SummaryRequest(agent=lean, start=step.start, end=step.end, **fields),
+                result_type=SummaryResult,
+                task_queue=agent.task_queue,
+                summary=f"{agent.name}: summarise {lean.model}",
+                **build_activity_options(agent.retry_options, SUMMARY_RETRY),
+            )
+        except ActivityError as error:
+            failure = _describe(error)
+            workflow.logger.warning("old messages were not summarised, they stay: %s", failure.error_type)
+            return SummaryFailed(failure.error_type)
+        return Summarised(step.start, step.end, result.text, result.usage)
 
     async def retrieve(self, query: str) -> Retrieved:
         """Ask the active agent's retriever. A failure is no failure of the turn."""

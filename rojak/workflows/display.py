@@ -7,18 +7,29 @@ from temporalio import workflow
 from rojak.session.approvals import list_approvals, waiting_calls
 from rojak.session.delegation import open_children
 from rojak.session.state import SessionState
-from rojak.session.steps import AwaitApprovals, AwaitChildren, CallModel, CallTools, FinishTurn, Idle, Retrieve, Step
+from rojak.session.steps import (
+    AwaitApprovals,
+    AwaitChildren,
+    CallModel,
+    CallTools,
+    FinishTurn,
+    Idle,
+    Retrieve,
+    Step,
+    Summarise,
+)
 from rojak.workflows.contracts import AGENT_ATTRIBUTE, STATUS_ACTIVE, STATUS_ATTRIBUTE, STATUS_WAITING
 
 
 def show_progress(state: SessionState, step: Step) -> None:
     """Set the workflow's current details; they are computed on demand and cost no event."""
     turn = state.turn
+    failed = f"  \n**Summary of older messages failed:** {state.summary_error}" if state.summary_error else ""
     workflow.set_current_details(
         f"**Agent:** {state.agent.name if state.agent else '-'}  \n"
         f"**Turn:** {state.turns}, model calls: {turn.step if turn else 0}  \n"
         f"**Now:** {describe_step(state, step)}  \n"
-        f"**Tasks waiting:** {len(state.queue)}"
+        f"**Tasks waiting:** {len(state.queue)}{failed}"
     )
 
 
@@ -27,6 +38,8 @@ def describe_step(state: SessionState, step: Step) -> str:
     match step:
         case Idle():
             return "idle, waiting for a task"
+        case Summarise(start, end):
+            return f"summarising {end - start} older messages"
         case CallModel():
             return f"waiting for the model {state.agent.model if state.agent else ''}"
         case CallTools(calls):

@@ -21,6 +21,8 @@ MODEL_RETRY = RetryPolicy(maximum_attempts=6, maximum_interval_in_seconds=15)
 UNKNOWN_TIMEOUT = timedelta(hours=1)
 #: A tool call by default: its own exceptions are answers, so what is tried again is a worker that died.
 TOOL_RETRY = RetryPolicy(maximum_attempts=3, initial_interval_in_seconds=0.5)
+#: A summary by default: nobody waits for it for long, and the next turn's end is another occasion.
+SUMMARY_RETRY = RetryPolicy(maximum_attempts=2)
 #: A retrieval by default: over within seconds, because the turn goes on without it.
 RETRIEVAL_RETRY = RetryPolicy(maximum_attempts=2, initial_interval_in_seconds=0.5)
 #: How much longer than the look-up itself its activity may take.

@@ -38,6 +38,7 @@ from rojak.session.steps import (
     Retrieve,
     StartChildren,
     Step,
+    Summarise,
     TurnBegun,
     TurnFinished,
 )
@@ -151,6 +152,8 @@ class OrchestratorWorkflow:
         match step:
             case BeginTurn():
                 return TurnBegun(now=workflow.time())
+            case Summarise():
+                return await self._calls.summarise(step)
             case Retrieve(query):
                 return await self._calls.retrieve(query)
             case CallModel():

@@ -38,15 +38,19 @@ from rojak.session.steps import (
     Retrieve,
     Retrieved,
     StartChildren,
+    Summarise,
+    Summarised,
+    SummaryFailed,
     ToolsAnswered,
     TurnBegun,
     TurnFailed,
     TurnFinished,
 )
-from rojak.session.transcript import build_window
+from rojak.session.transcript import build_window, read_window
 from rojak.types import (
     Agent,
     AgentTool,
+    Compaction,
     ConversationMessage,
     FunctionCall,
     Interrupt,
@@ -135,6 +139,11 @@ class SessionMachine(RuleBasedStateMachine):
             max_tool_calls=st.one_of(st.none(), st.integers(0, 4)),
             max_tokens_total=st.one_of(st.none(), st.integers(0, 9)),
             run_timeout=st.one_of(st.none(), st.just(30.0)),
+            compaction=st.one_of(
+                st.none(),
+                st.builds(Compaction, trigger_messages=st.integers(4, 8), keep_last=st.integers(0, 3)),
+                st.builds(Compaction, trigger_tokens=st.just(2), keep_last=st.integers(0, 9)),
+            ),
         )
     )
     def begin(self, settings: Settings) -> None:
@@ -230,6 +239,31 @@ class SessionMachine(RuleBasedStateMachine):
 
     # What the shell does
 
+    @precondition(lambda self: isinstance(decide(self.state), Idle))
+    @rule(data=st.data(), turns=st.integers(1, 3))
+    def whole_turns(self, data: st.DataObject, turns: int) -> None:
+        """Turns that nothing happens to; without them few conversations get long."""
+        for _ in range(turns):
+            self.send_task(data.draw(st.sampled_from(AGENTS[:2])), {})
+            while not isinstance(step := decide(self.state), Idle | Summarise):
+                match step:
+                    case BeginTurn():
+                        self.begin_turn()
+                        calls = [["free"]] * data.draw(st.integers(0, 2))
+                    case CallModel():
+                        self.model_replies(calls.pop() if calls else [], fits=True)
+                    case CallTools():
+                        self.tools_answer(data)
+                    case Retrieve():
+                        self.retrieve("known")
+                    case FinishTurn():
+                        self.finish_turn()
+                        self.replies_name_their_messages()
+                    case _:
+                        raise AssertionError(step)
+            if isinstance(decide(self.state), Summarise):
+                return
+
     @precondition(lambda self: isinstance(decide(self.state), BeginTurn))
     @rule()
     def begin_turn(self) -> None:
@@ -249,6 +283,32 @@ class SessionMachine(RuleBasedStateMachine):
             "context": self.context,
         }
         self.context = {**self.context, **task.context_variables}
+
+    @precondition(lambda self: isinstance(decide(self.state), Summarise))
+    @rule(fails=st.booleans(), stale=st.booleans())
+    def summarise(self, fails: bool, stale: bool) -> None:
+        step = decide(self.state)
+        assert isinstance(step, Summarise)
+        before, end = list(self.state.transcript), self.state.end
+        assert step.start == self.state.base
+        if fails:
+            apply(self.state, SummaryFailed("SomeError"))
+            assert self.state.transcript == before
+        else:
+            if stale:
+                apply_config(self.state, Settings(), [ConversationMessage(role="user", content="replaced")])
+                before, end = list(self.state.transcript), self.state.end
+            self.input_tokens += 1
+            apply(self.state, Summarised(step.start, step.end, "in short", Usage(input_tokens=1)))
+            if stale:
+                assert self.state.transcript == before
+            else:
+                summary, *kept = self.state.transcript
+                assert summary.text.endswith("in short")
+                assert kept == before[step.end - step.start :]
+                # No index names two messages.
+                assert self.state.base == end
+        assert not isinstance(decide(self.state), Summarise)
 
     @precondition(lambda self: isinstance(decide(self.state), Retrieve))
     @rule(text=st.sampled_from([None, "known"]))
@@ -467,7 +527,7 @@ class SessionMachine(RuleBasedStateMachine):
             self.close(task_id, "cancelled")
         self.context = dict(self.state.context_variables)
         self.before = {}
-        assert isinstance(decide(self.state), Idle)
+        assert isinstance(decide(self.state), Idle | Summarise)
 
     # What always holds
 
@@ -514,6 +574,15 @@ class SessionMachine(RuleBasedStateMachine):
         assert len(self.state.mailbox) <= MAILBOX_REPLIES
         assert sum(len(r.model_dump_json(exclude_unset=True)) for r in self.state.mailbox.values()) <= MAILBOX_BYTES * 2
         assert self.state.usage.input_tokens == self.input_tokens
+
+    @invariant()
+    def replies_name_their_messages(self) -> None:
+        for reply in self.state.mailbox.values():
+            if reply.kind == "done" and reply.messages and reply.first >= self.state.base:
+                kept = read_window(self.state, reply.first, reply.end)
+                assert kept == reply.messages
+                for handoff in reply.handoffs:
+                    assert reply.first < handoff.index <= reply.end
 
     @invariant()
     def context_is_what_the_calls_made_of_it(self) -> None:
