@@ -23,10 +23,10 @@ _WANTED: Final = {
     "int_from_float": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",
-    "list_type": "a list: begin each item with '- '",
-    "dict_type": "a mapping: fields with ': ', indented",
-    "model_type": "a mapping: fields with ': ', indented",
-    "model_attributes_type": "a mapping: fields with ': ', indented",
+    "list_type": "a list, of items that begin with '- '",
+    "dict_type": "a mapping, of fields with ': ' that are indented",
+    "model_type": "a mapping, of fields with ': ' that are indented",
+    "model_attributes_type": "a mapping, of fields with ': ' that are indented",
 }
 #: What people look for in other places; models take it, and the schema does not list it.
 _MODEL_PARAMETERS: Final = {"temperature", "topp", "maxtokens", "maxoutputtokens", "reasoningeffort", "seed", "stop"}
@@ -119,11 +119,14 @@ def _explain(cls: type[Resource], details: ErrorDetails) -> str:
         case "too_long":
             return f"has too many items: {context['actual_length']} of at most {context['max_length']}"
         case "string_type" if isinstance(said, int | float):
-            return f'must be text; put it in quotes: "{_shown(said)}"'
+            # A value may be a secret, and what we say ends up in the logs of pipelines.
+            quoted = "" if details["loc"][-1] == "value" else f': "{_shown(said)}"'
+            return f"must be text; put it in quotes{quoted}"
         case "int_type" | "float_type" | "bool_type" if isinstance(said, str) and _SCALAR.match(said):
             return f"must be {_WANTED[kind]}, not {_shown(said)}; remove the quotes"
         case _ if kind in _WANTED:
-            return f"must be {_WANTED[kind]}, not {_shown(said)}"
+            # Who writes text where a reference belongs may have written a key.
+            return f"must be {_WANTED[kind]}, not {'text' if isinstance(said, str) else _shown(said)}"
         case _ if kind in _BOUNDS:
             return f"{_BOUNDS[kind].format(**context)}, not {_shown(said)}"
     return details["msg"]

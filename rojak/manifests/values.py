@@ -380,7 +380,8 @@ class Condition(Model):
 
     type: Annotated[str, Field(max_length=316)]
     status: Literal["True", "False", "Unknown"]
-    observed_generation: Annotated[int, Field(ge=0)] = 0
+    # Without a default: 0 would be an older generation to `kubectl wait`, and it would wait for ever.
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
     last_transition_time: Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
     reason: Annotated[str, Field(min_length=1, max_length=1024)]
     message: Annotated[str, Field(max_length=32768)] = ""

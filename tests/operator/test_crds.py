@@ -19,7 +19,7 @@ from rojak.manifests.crds import render_crds
 from rojak.manifests.documents import Document
 from rojak.manifests.problems import Problem
 from rojak.manifests.validation import validate
-from tests.manifests import BadManifest, bad_manifests, good_manifests
+from tests.manifests import FOLDER, BadManifest, bad_manifests, good_manifests
 
 pytestmark = pytest.mark.timeout(180)
 GOOD = list(good_manifests())
@@ -120,3 +120,41 @@ def test_both_agree_on_every_field_with_every_wrong_thing_in_it(api: Api, manife
         if accepted != (code == 201):
             differences.append(f"{what}: {problems or answer['message']}")
     assert differences == []
+
+
+def test_people_can_live_from_kubectl(api: Api) -> None:
+    kubectl = api.server.kubectl
+    kubectl("create", "namespace", "people")
+    kubectl("apply", "-n", "people", "-f", str(FOLDER / "good" / "minimal.yaml"))
+    there = ("-n", "people")
+    assert kubectl("get", "ag", *there).split()[:6] == ["NAME", "MODEL", "TOOLS", "WORKERS", "READY", "AGE"]
+    assert "MESSAGE" in kubectl("get", "agents", *there, "-o", "wide")
+    assert kubectl("get", "rsched", *there).splitlines()[1].split()[:3] == ["hourly", "helper", "1h"]
+    found = kubectl("get", "rojak", *there, "-o", "name").split()
+    assert {name.split("/")[0].split(".")[0] for name in found} == {"agent", "mcpserver", "schedule", "workerpool"}
+    selected = kubectl("get", "schedules.rojak.dev", *there, "-o", "name", "--field-selector=spec.agentRef.name=helper")
+    assert selected.split() == ["schedule.rojak.dev/hourly"]
+    assert not kubectl("get", "schedules.rojak.dev", *there, "-o", "name", "--field-selector=spec.agentRef.name=other")
+    kubectl("scale", "workerpools/shared", *there, "--replicas=3")
+    assert json.loads(kubectl("get", "workerpools/shared", *there, "-o", "json"))["spec"]["replicas"] == 3
+    assert "Whose protocol it speaks" in kubectl("explain", "agents.spec.model.provider")
+
+
+def test_a_status_is_a_thing_of_its_own_with_conditions_that_several_may_write(api: Api) -> None:
+    kubectl = api.server.kubectl
+    manifest = {**next(m for m in GOOD if m["metadata"]["name"] == "helper"), "metadata": {"name": "conditions"}}
+    kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+
+    def report(manager: str, kind: str) -> None:
+        condition = {"type": kind, "status": "True", "reason": "Fine", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        body = {**manifest, "status": {"conditions": [condition]}}
+        del body["spec"]
+        flags = ("--server-side", "--subresource=status", f"--field-manager={manager}")
+        kubectl("apply", *flags, "-f", "-", stdin=json.dumps(body))
+
+    report("one", "Ready")
+    report("other", "Accepted")
+    answer = json.loads(kubectl("get", "agents/conditions", "-o", "json"))
+    assert {condition["type"] for condition in answer["status"]["conditions"]} == {"Ready", "Accepted"}
+    assert answer["metadata"]["generation"] == 1
+    kubectl("wait", "--for=condition=Ready", "agents/conditions", "--timeout=5s")

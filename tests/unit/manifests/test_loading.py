@@ -144,3 +144,23 @@ def test_anchors_and_merged_mappings_work() -> None:
     bundle = read_text(text)
     assert bundle.problems == []
     assert bundle.agents[Key("default", "a")].spec.context_variables == {"provider": "openai", "name": "own"}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "model: {provider: openai, name: m, apiKey: GEHEIM}",
+        "model: {provider: openai, name: m, apiKey: {value: GEHEIM}}",
+        "model: {provider: openai, name: m, headers: {Authorization: GEHEIM}}",
+        "model: {provider: openai, name: m, headers: [{name: Authorization, value: 4711}]}",
+        "worker: {env: [{name: KEY, value: 4711}]}",
+        "worker: {env: [{name: KEY, valueFrom: GEHEIM}]}",
+        "worker: {env: GEHEIM}",
+        "worker: GEHEIM",
+        "tools: [{retriever: {qdrant: {collection: c, url: 'http://a', apiKey: GEHEIM}}}]",
+    ],
+)
+def test_a_secret_that_was_written_in_plain_text_is_not_repeated(spec: str) -> None:
+    said = messages(AGENT.format(name="a") + f"  {spec}\n")
+    assert said
+    assert not any("GEHEIM" in message or "4711" in message for message in said)
