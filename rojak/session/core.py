@@ -15,6 +15,7 @@ from rojak.session.delegation import (
     assign_children,
     drop_children,
     expire_children,
+    hold_outcome,
     is_agent_call,
     open_children,
     take_answer,
@@ -286,9 +287,10 @@ def _pend(state: SessionState, agent: Agent, call: ToolCall, now: float) -> Pend
 
 
 def _take_outcomes(state: SessionState, outcomes: dict[str, CallOutcome]) -> None:
-    for pending in current_turn(state).calls:
+    turn = current_turn(state)
+    for pending in turn.calls:
         if pending.outcome is None and pending.call.id in outcomes:
-            pending.outcome = outcomes[pending.call.id]
+            pending.outcome = hold_outcome(state, turn, outcomes[pending.call.id])
     _settle_calls(state)
 
 

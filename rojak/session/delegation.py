@@ -10,7 +10,7 @@ from rojak.session.approvals import refresh_approvals
 from rojak.session.family import Delegation
 from rojak.session.limits import CHILD_REQUESTS_BYTES, TURN_TRANSCRIPT_BYTES, size_of
 from rojak.session.routes import AgentRoute
-from rojak.session.state import PendingCall, Reply, SessionState, Turn
+from rojak.session.state import CallOutcome, PendingCall, Reply, SessionState, Turn
 from rojak.types.activities import ToolFailed, ToolReturned
 from rojak.types.agent import Agent
 from rojak.types.agent_tool import AgentTool
@@ -142,11 +142,27 @@ def take_answer(state: SessionState, session_id: str, reply: Reply) -> bool:
     child.requests = []
     state.turn.usage += reply.session_usage
     state.usage += reply.session_usage
-    # Until its turn comes in the model's order the result is held here, in the conversation's share of the state.
-    held = sum(size_of(call.outcome) for call in state.turn.calls if call.outcome is not None)
-    pending.outcome = _outcome_of(child, reply, TURN_TRANSCRIPT_BYTES - state.transcript_bytes - held)
+    pending.outcome = _outcome_of(child, reply, _room_for_outcomes(state, state.turn))
     refresh_approvals(state)
     return True
+
+
+def hold_outcome(state: SessionState, turn: Turn, outcome: CallOutcome) -> CallOutcome:
+    """The outcome of a function as it can be kept until the children before it, which may take weeks, have answered."""
+    room = _room_for_outcomes(state, turn)
+    if not isinstance(outcome, ToolReturned) or size_of(outcome) <= room or not open_children(turn):
+        return outcome
+    rest = outcome.model_copy(update={"output": "", "patch": []})
+    text = _cut(outcome.output, max(0, (room - size_of(rest)) // 6 - 128))
+    if outcome.patch:
+        text += " [its changes of the context variables were dropped: other calls left no room to keep them]"
+    return rest.model_copy(update={"output": text})
+
+
+def _room_for_outcomes(state: SessionState, turn: Turn) -> int:
+    """Bytes for another outcome: until their turn comes in the model's order they have the conversation's share."""
+    held = sum(size_of(pending.outcome) for pending in turn.calls if pending.outcome is not None)
+    return TURN_TRANSCRIPT_BYTES - state.transcript_bytes - held
 
 
 def _outcome_of(child: Delegation, reply: Reply, room: int) -> ToolReturned | ToolFailed:

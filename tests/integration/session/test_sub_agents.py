@@ -89,6 +89,33 @@ async def test_usage_is_summed(rojak: Rojak, worker: RojakWorker, session_id: st
     assert persistent.result.session_usage.total_tokens == response.result.usage.total_tokens
 
 
+async def test_the_tokens_of_a_failed_agent_count(
+    rojak: Rojak, worker: RojakWorker, session_id: str, model: ModelServer
+) -> None:
+    model.when(system="You are W", last_role="tool").error(400, "no")
+    response = await rojak.run(id=session_id, task=task(call(ask("call add", "say never")), "echo", agent=lead))
+    (result,) = [m for m in response.result.messages if m.role == "tool"]
+    assert result.text.startswith("Error: Worker failed: BadRequestError")
+    assert result.usage is not None
+    assert result.usage.input_tokens > 0
+
+
+async def test_a_decision_may_go_to_the_agents_own_session(rojak: Rojak, worker: RojakWorker, session_id: str) -> None:
+    script = task(call(ask("call pay", "call pay", "echo")), "echo", agent=lead)
+    response = await rojak.run(id=session_id, type="persistent", task=script)
+    child = f"{session_id}/1.1"
+    (inner,) = await rojak.get_pending_approvals(child)
+    assert response.result.tool_id.endswith(f"/{inner.tool_id}")
+    second = (await rojak.run(id=child, resume=approve(inner))).result
+
+    async def follows() -> bool:
+        return [r.tool_id.rpartition("/")[2] for r in await rojak.get_pending_approvals(session_id)] == [second.tool_id]
+
+    await until(follows)
+    await rojak.run(id=child, resume=approve(second))
+    assert answer(await rojak.get_result(session_id, response.task_id)) == "paid 1 | paid 1"
+
+
 async def test_a_copy_of_the_context_where_it_is_shared(rojak: Rojak, worker: RojakWorker, session_id: str) -> None:
     agent = OpenAIAgent(name="Lead", tools=[AgentTool(worker_agent, "Works", share_context=True)])
     script = task(call(ask("call add", "echo")), "echo", agent=agent, context_variables={"sum": 5})
