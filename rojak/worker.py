@@ -10,7 +10,7 @@ import inspect
 import logging
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
@@ -22,19 +22,25 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from rojak.agents.base import AgentActivities
+from rojak.agents.catalogs import CatalogDesk
 from rojak.agents.model_activity import ModelActivity
 from rojak.agents.named import NamedAgents
 from rojak.agents.streaming import TextSink
 from rojak.agents.summaries import SummaryActivity
+from rojak.mcp import MCPToolActivity
 from rojak.retrievers.base import RetrieverActivities
 from rojak.retrievers.retrieval_activity import RetrievalActivity
 from rojak.retrievers.startup import check_retrievers
 from rojak.tools.tool_activity import ToolActivity
 from rojak.types.agent import Agent
-from rojak.types.errors import ConfigurationError
+from rojak.types.errors import ConfigurationError, MissingExtraError
+from rojak.types.mcp import MCPServerConfig
 from rojak.workflows.contracts import AGENT_ATTRIBUTE, STATUS_ATTRIBUTE
 from rojak.workflows.converter import adapt_data_converter
 from rojak.workflows.orchestrator import OrchestratorWorkflow
+
+if TYPE_CHECKING:
+    from rojak.mcp.pool import MCPPool
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +102,7 @@ class RojakWorker:
         activities: Sequence[AgentActivities | RetrieverActivities],
         *,
         agents: Iterable[Agent] = (),
+        mcp_servers: Mapping[str, MCPServerConfig] | None = None,
         text_sink: TextSink | None = None,
         worker_options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -119,6 +126,10 @@ class RojakWorker:
                     f"agent {name!r} has type {kind!r}, which this worker does not serve (it serves:"
                     f" {', '.join(sorted(self._agents))}); add that type's activities to create_worker([...])"
                 )
+        self._mcp = _make_pool(mcp_servers, self._agents) if mcp_servers else None
+        catalogs = CatalogDesk(self._mcp)
+        for name in self._named.names():
+            catalogs.check(self._named.get(name))
         self._text_sink = text_sink
         self._options = dict(worker_options or {})
         if unknown := sorted(self._options.keys() - _WORKER_OPTIONS):
@@ -140,21 +151,23 @@ class RojakWorker:
 
     async def run(self) -> None:
         """Work until cancelled, or until the worker fails."""
-        await register_search_attributes(self._client)
-        worker = self._build()
-        self._check = asyncio.create_task(check_retrievers(self._retrievers.values()))
         try:
-            await worker.run()
+            await self._prepare()
+            await self._build().run()
         finally:
             await self._release()
 
     async def __aenter__(self) -> Self:
         if self._running is not None:
             raise ConfigurationError("this worker is running already; create another one to run two at a time")
-        await register_search_attributes(self._client)
-        self._running = self._build()
-        self._check = asyncio.create_task(check_retrievers(self._retrievers.values()))
-        await self._running.__aenter__()
+        try:
+            await self._prepare()
+            self._running = self._build()
+            await self._running.__aenter__()
+        except BaseException:
+            self._running = None
+            await self._release()
+            raise
         return self
 
     async def __aexit__(self, *exc_info: Any) -> None:
@@ -164,6 +177,18 @@ class RojakWorker:
                 await worker.__aexit__(*exc_info)
         finally:
             await self._release()
+
+    async def close_mcp(self) -> None:
+        """End the connections to MCP servers, which a worker does by itself when it stops. Twice is no error."""
+        if self._mcp is not None:
+            await self._mcp.close()
+
+    async def _prepare(self) -> None:
+        self._check = asyncio.create_task(check_retrievers(self._retrievers.values()))
+        if self._mcp is None:
+            await register_search_attributes(self._client)
+        else:
+            await asyncio.gather(register_search_attributes(self._client), self._mcp.start())
 
     def _build(self) -> Worker:
         registries = {name: agent.functions for name, agent in self._agents.items()}
@@ -182,8 +207,9 @@ class RojakWorker:
             task_queue=self._task_queue,
             workflows=[OrchestratorWorkflow],
             activities=[
-                ModelActivity(self._agents, self._text_sink, self._named).call_model,
+                ModelActivity(self._agents, self._text_sink, self._named, self._mcp).call_model,
                 ToolActivity(registries).call_tool,
+                MCPToolActivity(self._mcp).call_mcp_tool,
                 RetrievalActivity(self._retrievers).retrieve,
                 SummaryActivity(self._agents).summarise,
             ],
@@ -195,10 +221,23 @@ class RojakWorker:
             self._check.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._check
+        await self.close_mcp()
         for agent in self._agents.values():
             await agent.close()
         for retriever in self._retrievers.values():
             await retriever.close()
+
+
+def _make_pool(servers: Mapping[str, MCPServerConfig], agents: Mapping[str, AgentActivities]) -> MCPPool:
+    for name, config in servers.items():
+        if not isinstance(config, MCPServerConfig):
+            raise ConfigurationError(f"MCP server {name!r} is a {type(config).__name__}; give an MCPServerConfig")
+    try:
+        # Here, and not when a worker without MCP servers starts: importing the SDK takes half a second.
+        from rojak.mcp.pool import MCPPool
+    except ImportError as error:
+        raise MissingExtraError("MCP servers need the mcp package: pip install 'rojak[mcp]'") from error
+    return MCPPool(servers, {name for agent in agents.values() for name in agent.functions})
 
 
 def _by_type(entries: Sequence[T], attribute: str) -> dict[str, T]:

@@ -18,11 +18,11 @@ from typing import Any, Final
 
 import anyio
 import httpx2
-from mcp import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import Tool
 
+from mcp import Client
 from rojak_operator.desired.reasons import Reason
 
 logger = logging.getLogger(__name__)

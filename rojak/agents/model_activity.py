@@ -12,6 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from rojak.agents.base import AgentActivities, CompletionRequest
+from rojak.agents.catalogs import CatalogDesk, CatalogSource
 from rojak.agents.errors import ProviderFailure
 from rojak.agents.named import NamedAgents
 from rojak.agents.outputs import check_is_schema, find_problem, output_instructions, strip_fence
@@ -23,6 +24,7 @@ from rojak.tools.heartbeat import Heartbeat, heartbeating
 from rojak.tools.instructions import resolve_instructions
 from rojak.types.activities import (
     CALL_MODEL,
+    CATALOG_QUERY,
     FRAME_QUERY,
     WINDOW_QUERY,
     Frame,
@@ -32,6 +34,7 @@ from rojak.types.activities import (
     Refreshed,
 )
 from rojak.types.agent import Agent, AgentRef
+from rojak.types.catalog import ToolCatalog
 from rojak.types.errors import ConfigurationError
 from rojak.types.messages import ConversationMessage, Usage
 
@@ -51,11 +54,13 @@ class ModelActivity:
         providers: Mapping[str, AgentActivities],
         sink: TextSink | None = None,
         named: NamedAgents | None = None,
+        mcp_tools: CatalogSource | None = None,
     ) -> None:
         self._providers = providers
         self._named = named or NamedAgents()
         self._sink = sink or HeartbeatSink()
         self._windows = WindowCache()
+        self._catalogs = CatalogDesk(mcp_tools)
         self._agents: OrderedDict[str, Agent] = OrderedDict()
 
     @activity.defn(name=CALL_MODEL)
@@ -71,6 +76,7 @@ class ModelActivity:
         async with heartbeating() as heartbeat:
             agent, refreshed = self._refresh(await self._find_agent(request), request)
             provider = find_provider(self._providers, agent)
+            catalog, new_catalog = await self._find_tools(agent, request)
             messages = await self._windows.read(session_id, request.window, fetch_window)
             instructions = await self._instructions(agent, provider, request)
             is_native = _keeps_to_schema(agent, provider)
@@ -80,7 +86,7 @@ class ModelActivity:
                 agent=agent,
                 instructions=instructions,
                 messages=messages,
-                tools=_offered_tools(agent, provider),
+                tools=_offered_tools(agent, provider, catalog),
                 on_text=self._open_sink(request, heartbeat),
                 output_schema=agent.output_schema if is_native else None,
             )
@@ -92,6 +98,8 @@ class ModelActivity:
         fields: dict[str, Any] = {name: getattr(reply, name) for name in reply.model_fields_set - {"sender"}}
         if problem is not None:
             fields["problem"] = problem
+        if new_catalog is not None:
+            refreshed = (refreshed or Refreshed()).model_copy(update={"catalog": new_catalog})
         if refreshed is not None:
             fields["refreshed"] = refreshed
         return ModelReply.model_construct(**fields)
@@ -108,6 +116,12 @@ class ModelActivity:
         if current is None or current.revision == request.refresh:
             return agent, None
         return current, Refreshed(agent=current)
+
+    async def _find_tools(self, agent: Agent, request: ModelRequest) -> tuple[ToolCatalog | None, ToolCatalog | None]:
+        try:
+            return await self._catalogs.find(agent, request, _fetch_catalog)
+        except ConfigurationError as error:
+            raise _refuse(error) from None
 
     async def _find_agent(self, request: ModelRequest) -> Agent:
         """The agent as sent, as remembered, or as the session has it."""
@@ -176,9 +190,9 @@ def find_provider(providers: Mapping[str, AgentActivities], agent: Agent) -> Age
     return provider
 
 
-def _offered_tools(agent: Agent, provider: AgentActivities) -> list[dict[str, Any]]:
+def _offered_tools(agent: Agent, provider: AgentActivities, catalog: ToolCatalog | None) -> list[dict[str, Any]]:
     try:
-        return offer_tools(agent, provider.functions)
+        return offer_tools(agent, provider.functions, catalog)
     except ConfigurationError as error:
         raise _refuse(error) from None
 
@@ -280,6 +294,13 @@ async def fetch_window(start: int, end: int) -> list[ConversationMessage]:
         WINDOW_QUERY, args=[start, end], result_type=list[ConversationMessage]
     )
     return messages
+
+
+async def _fetch_catalog() -> ToolCatalog | None:
+    info = activity.info()
+    handle = activity.client().get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
+    catalog: ToolCatalog | None = await handle.query(CATALOG_QUERY, result_type=ToolCatalog)
+    return catalog
 
 
 async def _fetch_frame() -> Frame:

@@ -1,4 +1,4 @@
-"""What a model is offered to call: the agent's functions, and whatever else counts as a tool, in OpenAI's form.
+"""What a model is offered to call: the agent's functions and the tools of MCP servers, in OpenAI's form.
 
 `rojak.session.routing` decides from the same data where a call goes; what is offered here has a route there.
 """
@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from rojak.session.routing import offered_mcp_tools
 from rojak.tools.registry import FunctionRegistry
 from rojak.types.agent import Agent
+from rojak.types.catalog import CatalogTool, ToolCatalog
 from rojak.types.errors import ConfigurationError
 from rojak.types.tools import ForeignTool
 
 
-def offer_tools(agent: Agent, functions: FunctionRegistry) -> list[dict[str, Any]]:
-    """The tools of an agent, in the order in which the agent names them.
+def offer_tools(agent: Agent, functions: FunctionRegistry, catalog: ToolCatalog | None = None) -> list[dict[str, Any]]:
+    """The tools of an agent: its functions in the order in which it names them, then those of the catalog.
 
     Raises:
         ConfigurationError: a function is not registered, or a tool is of a kind that this version does not know.
@@ -27,4 +29,9 @@ def offer_tools(agent: Agent, functions: FunctionRegistry) -> list[dict[str, Any
                 " not know; update Rojak on the workers"
             )
         schemas.append(tool.schema_for_models())
-    return schemas
+    return [*schemas, *(_describe(tool) for tool in offered_mcp_tools(catalog, agent))]
+
+
+def _describe(tool: CatalogTool) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.input_schema}
+    return {"type": "function", "function": function}

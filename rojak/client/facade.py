@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, Literal, TypeVar
@@ -75,6 +76,7 @@ class Rojak:
         self._gateway = SessionGateway(self.client, task_queue, roll_over_after_events)
         self._conversations = ConversationReader(self._gateway)
         self._runs = SessionRuns(self._gateway, self._conversations)
+        self._workers: weakref.WeakSet[RojakWorker] = weakref.WeakSet()
 
     def create_worker(
         self,
@@ -90,7 +92,7 @@ class Rojak:
 
         Args:
             agent_activities: one for each provider; retriever activities may be among them.
-            mcp_servers: servers whose tools agents can call.
+            mcp_servers: servers whose tools agents can call, by a name of your own.
             agents: those that sessions may name: ``TaskParams(agent=AgentRef("triage"))``.
             retriever_activities: one for each kind of store.
             text_sink: where text goes while it is generated, for `stream`. Default: heartbeats.
@@ -101,20 +103,29 @@ class Rojak:
 
         Raises:
             ConfigurationError: no activities, or two for one provider, or something that is none.
+            MissingExtraError: there are MCP servers and the SDK is not installed.
         """
-        if mcp_servers:
-            raise ConfigurationError("this version of Rojak does not connect to MCP servers; leave mcp_servers out")
         if not isinstance(agent_activities, list | tuple):
             raise ConfigurationError("create_worker takes a list: create_worker([OpenAIAgentActivities(...)])")
-        activities = [*agent_activities, *(retriever_activities or [])]
-        return RojakWorker(
+        worker = RojakWorker(
             self.client,
             self.task_queue,
-            activities,
+            [*agent_activities, *(retriever_activities or [])],
             agents=agents,
+            mcp_servers=mcp_servers,
             text_sink=text_sink,
             worker_options=worker_options,
         )
+        self._workers.add(worker)
+        return worker
+
+    async def cleanup_mcp(self) -> None:
+        """End the connections of this object's workers to MCP servers, and the processes started for them.
+
+        A worker does so by itself when it stops; this is for programs that end in another way.
+        """
+        for worker in list(self._workers):
+            await worker.close_mcp()
 
     async def run(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rojak.session.family import Decision
 from rojak.session.limits import REMEMBERED_IDS, RESUME_BYTES, size_of
 from rojak.session.mailbox import post_reply, take_reply
-from rojak.session.routes import Route
+from rojak.session.routes import MCPRoute, Route
 from rojak.session.state import PendingCall, Reply, SessionState, ToolRejected, Turn
 from rojak.types.agent import Agent
 from rojak.types.errors import PayloadTooLargeError, ToolCallNotPendingError
@@ -15,7 +15,8 @@ from rojak.types.session import ResumeRequest, ResumeResponse
 
 def hold_for_approval(agent: Agent, call: ToolCall, route: Route, now: float) -> PendingCall:
     """The call as pending, waiting if the agent has an interrupt for it."""
-    interrupt = agent.interrupt_for(call.function.name)
+    destructive = isinstance(route, MCPRoute) and route.destructive
+    interrupt = agent.interrupt_for(call.function.name, destructive=destructive)
     if interrupt is None:
         return PendingCall(call=call, route=route)
     limit = interrupt.timeout_in_seconds

@@ -324,18 +324,19 @@ def _settle_calls(state: SessionState) -> None:
 
 def _take_result(state: SessionState, turn: Turn, pending: PendingCall) -> None:
     call, outcome = pending.call, pending.outcome
+    content: str | list[dict[str, Any]]
     match outcome:
         case None:
             raise RuntimeError("a call without an outcome has no result")
         case ToolFailed():
-            text = f"Error: {outcome.message}"
+            content = f"Error: {outcome.message}"
         case ToolRejected():
-            text = outcome.feedback
+            content = outcome.feedback
         case _:
-            text = outcome.output
+            content = outcome.parts or outcome.output
             context = apply_patch(state.context_variables, outcome.patch) if outcome.patch else state.context_variables
             if outcome.patch and size_of(context) > CONTEXT_BYTES:
-                text = (
+                content = (
                     f"Error: the call was made, but its changes of the context variables were dropped: they"
                     f" would be larger than {CONTEXT_BYTES} bytes."
                 )
@@ -344,21 +345,27 @@ def _take_result(state: SessionState, turn: Turn, pending: PendingCall) -> None:
             if outcome.agent is not None:
                 # Of several hand-offs in one step the last one counts.
                 turn.next_agent = outcome.agent
-    message = ConversationMessage(role="tool", content=text, sender=active_agent(state).name, tool_call_id=call.id)
+    message = ConversationMessage(role="tool", content=content, sender=active_agent(state).name, tool_call_id=call.id)
     if pending.delegation is not None and pending.delegation.usage != Usage():
         message.usage = pending.delegation.usage
     append_message(state, fit_message(message, TURN_TRANSCRIPT_BYTES - state.transcript_bytes))
 
 
 def fit_message(message: ConversationMessage, room: int) -> ConversationMessage:
-    """The message with its text cut so that it takes at most ``room`` bytes, as far as cutting text can do it."""
+    """The message with its text cut so that it takes at most ``room`` bytes; of parts the text alone is left."""
     size = size_of(message)
-    if size <= room or not isinstance(message.content, str):
+    if size <= room or message.content is None:
         return message
+    text = message.text
+    if not isinstance(message.content, str):
+        text = f"{text}\n[left out: the conversation has no room for what is not text]"
+        message = message.model_copy(update={"content": text})
+        if size_of(message) <= room:
+            return message
     # JSON escapes at most six bytes for one character, so a sixth of the room is always safe.
     kept = max(0, room // 6 - 128)
-    lost = len(message.content) - kept
-    cut = f"{message.content[:kept]}\n[cut: the conversation has no room for the other {lost} characters]"
+    lost = len(text) - kept
+    cut = f"{text[:kept]}\n[cut: the conversation has no room for the other {lost} characters]"
     return message.model_copy(update={"content": cut})
 
 

@@ -2,8 +2,9 @@
 
 Temporal refuses a payload of more than 2 MiB, and a state that does not fit into one could not roll over. So each part
 of the state has a share, and the shares add up to less: 1024 (conversation) + 2 x 128 (context variables, and those
-to return to when a turn fails) + 256 (queue) + 128 (mailbox) + 2 x 64 (agents) + 64 (definitions of other agents)
-+ 64 (retrieved) + 2 x 32 (what waits for approval in children, as they report it and as callers are told) = 1984 KiB.
+to return to when a turn fails) + 192 (queue) + 128 (mailbox) + 2 x 64 (agents) + 64 (definitions of other agents)
++ 64 (retrieved) + 2 x 32 (what waits for approval in children, as they report it and as callers are told) + 64 (tools
+of MCP servers) = 1984 KiB.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ AGENT_BYTES = 64 * 1024
 DEFINITIONS_BYTES = 64 * 1024
 #: Of the messages of one task given to an idle session, and of all the tasks that wait for a busy one.
 TASK_BYTES = 448 * 1024
-QUEUE_BYTES = 256 * 1024
+QUEUE_BYTES = 192 * 1024
 #: Of the replies that are kept for callers that come back for them.
 MAILBOX_BYTES = 128 * 1024
 MAILBOX_REPLIES = 64
@@ -42,6 +43,10 @@ RESUME_BYTES = 32 * 1024
 CHILD_REQUESTS_BYTES = 32 * 1024
 #: Ids of answered tasks and of applied resumes that are remembered, so that asking twice is noticed.
 REMEMBERED_IDS = 512
+#: Of the tools of MCP servers, with their schemas. A server whose tools do not fit has the rest left out.
+CATALOG_BYTES = 64 * 1024
+#: Tools that one agent offers; providers take no more.
+OFFERED_TOOLS = 128
 #: A window, context or agent below this travels with each call; a larger one is fetched when needed.
 INLINE_BYTES = 3072
 

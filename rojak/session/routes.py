@@ -17,6 +17,19 @@ class FunctionRoute(BaseModel):
         self.__pydantic_fields_set__.add("kind")
 
 
+class MCPRoute(BaseModel):
+    """A tool of an MCP server; ``tool`` is the server's own name for it."""
+
+    kind: Literal["mcp"] = "mcp"
+    server: str
+    tool: str
+    destructive: bool = False
+
+    def model_post_init(self, context: object, /) -> None:
+        """Keep the tag of the union on the wire although it is a default."""
+        self.__pydantic_fields_set__.add("kind")
+
+
 class AgentRoute(BaseModel):
     """Another agent, which answers from a session of its own. The tool itself is found on the active agent by name."""
 
@@ -51,4 +64,4 @@ class HandOffRoute(BaseModel):
 
 
 #: One kind of route for each kind of tool.
-Route = Annotated[FunctionRoute | AgentRoute | RetrieverRoute | HandOffRoute, Field(discriminator="kind")]
+Route = Annotated[FunctionRoute | AgentRoute | RetrieverRoute | HandOffRoute | MCPRoute, Field(discriminator="kind")]

@@ -61,7 +61,7 @@ def settle(result: Any, before: dict[str, Any], context: dict[str, Any] | None) 
     try:
         if agent is not None:
             _check_agent(agent)
-        fields: dict[str, Any] = {"output": _cut_output(cast_output(output))}
+        fields: dict[str, Any] = {"output": cut_output(cast_output(output))}
         if after is not None and (patch := _patch(before, after)):
             fields["patch"] = patch
         if agent is not None:
@@ -126,7 +126,8 @@ def cast_output(output: Any) -> str:
         ) from error
 
 
-def _cut_output(text: str) -> str:
+def cut_output(text: str) -> str:
+    """The text as a session can carry it: a long one is cut, with a note that says so."""
     if text.isascii():
         size = len(text)
     else:

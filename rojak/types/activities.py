@@ -18,12 +18,14 @@ from rojak.types.retriever import AnyRetriever
 #: Names under which the activities are registered; workflow code calls them by name and imports none of them.
 CALL_MODEL = "rojak.call_model"
 CALL_TOOL = "rojak.call_tool"
+CALL_MCP_TOOL = "rojak.call_mcp_tool"
 RETRIEVE = "rojak.retrieve"
 SUMMARISE = "rojak.summarise"
 
 #: Queries by which an activity fetches what its input left out, because it was large and was sent before.
 WINDOW_QUERY = "rojak.window"
 FRAME_QUERY = "rojak.frame"
+CATALOG_QUERY = "rojak.catalog"
 
 
 class ContextWindow(BaseModel):
@@ -77,6 +79,8 @@ class ModelRequest(BaseModel):
         stream: set when somebody listens to the text as it is generated.
         refresh: set when the agent comes by name and its current definition is wanted: the revision that the session
             has, or empty text.
+        catalog: digest of the session's tool catalog; None when it has none.
+        list_tools: the catalog may be another one from this call on, which is the first of a turn or of an agent.
     """
 
     window: ContextWindow
@@ -88,6 +92,8 @@ class ModelRequest(BaseModel):
     fetch_retrieved: bool = False
     stream: StreamPosition | None = None
     refresh: str | None = None
+    catalog: str | None = None
+    list_tools: bool = False
 
 
 class Refreshed(BaseModel):
@@ -159,6 +165,33 @@ class ToolRequest(BaseModel):
     raise_errors: bool = False
 
 
+class MCPToolRequest(BaseModel):
+    """Input of the activity that calls a tool of an MCP server.
+
+    Attributes:
+        server: its name in the worker's configuration.
+        tool: the server's own name for the tool.
+        name: under which the model called it.
+        agent_name: whose call it is.
+        call_id: the model's id of the call.
+        turn: number of the turn; session id, turn and call id together are the call's idempotency key.
+        arguments: JSON as the model, or the human who approved the call, wrote it.
+        timeout_in_seconds: how long the call may take.
+        raise_errors: whether a server that is down or does not answer is raised, so that the user's retry policy sees
+            it, rather than returned.
+    """
+
+    server: str
+    tool: str
+    name: str
+    agent_name: str
+    call_id: str
+    turn: int = 1
+    arguments: str
+    timeout_in_seconds: float = 60.0
+    raise_errors: bool = False
+
+
 class PatchOperation(BaseModel):
     """One change of the context variables: the value at ``path`` is set, or deleted when ``op`` is ``"delete"``."""
 
@@ -168,10 +201,14 @@ class PatchOperation(BaseModel):
 
 
 class ToolReturned(BaseModel):
-    """The function returned. ``agent`` hands over; ``patch`` is what it changed in the context variables."""
+    """The function returned. ``agent`` hands over; ``patch`` is what it changed in the context variables.
+
+    ``parts`` is the whole answer as content parts in OpenAI's form where it is more than text; ``output`` is its text.
+    """
 
     kind: Literal["returned"] = "returned"
     output: str
+    parts: list[dict[str, Any]] | None = None
     patch: list[PatchOperation] = []
     agent: AnyAgent | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
@@ -15,10 +16,16 @@ from rojak.types.tools import AnyTool, Tool
 
 
 class Interrupt(BaseModel):
-    """Asks a human before a tool runs: ``Interrupt("process_payment")``.
+    """Asks a human before a tool runs: ``Interrupt("process_payment")``, ``Interrupt("files_*")``.
+
+    ``Interrupt(destructive=True)`` stands for every tool of an MCP server that may destroy something. Of several
+    interrupts for one tool the most specific counts: its name, then a pattern (the one that says most of the name),
+    then ``destructive``.
 
     Attributes:
-        tool_name: the function whose calls wait for approval.
+        tool_name: the function or tool whose calls wait for approval; ``*`` and ``?`` stand for any text and any
+            character, as in file names.
+        destructive: calls of destructive tools wait, whatever their names.
         question: what the human is asked; None means a question made from the call.
         when: ``"before"`` the call is the only time there is.
         timeout_in_seconds: how long to wait for the human; None waits for ever (durably, at no cost).
@@ -27,7 +34,8 @@ class Interrupt(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    tool_name: str
+    tool_name: str | None = None
+    destructive: bool = False
     question: str | None = None
     when: Literal["before"] = "before"
     timeout_in_seconds: float | None = Field(default=None, gt=0, le=LONGEST_SECONDS)
@@ -37,6 +45,25 @@ class Interrupt(BaseModel):
         if tool_name is not None:
             fields["tool_name"] = tool_name
         super().__init__(**fields)
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if (self.tool_name is None) is not self.destructive:
+            raise ValueError(
+                "an interrupt names a tool, as in Interrupt('pay') or Interrupt('files_*'), or is"
+                " Interrupt(destructive=True)"
+            )
+        return self
+
+    def specificity(self, tool_name: str, *, destructive: bool) -> int:
+        """How specifically the interrupt stands for a tool; 0 if it does not."""
+        if self.tool_name is None:
+            return 1 if destructive else 0
+        if self.tool_name == tool_name:
+            return len(tool_name) + 3
+        if fnmatchcase(tool_name, self.tool_name):
+            return 2 + sum(character not in "*?" for character in self.tool_name)
+        return 0
 
 
 class AgentInstructionOptions(BaseModel):
@@ -80,6 +107,7 @@ class Agent(BaseModel):
         instructions: the system prompt, or the registered function that makes it.
         functions: names of registered functions that the model may call.
         tools: what it may call besides: other agents, for instance.
+        mcp_servers: the MCP servers, of those the worker has, whose tools the model may call; None means all.
         tool_choice: passed to the provider as it is; nothing is sent when None.
         parallel_tool_calls: whether several calls of one model turn run at the same time. False runs them one
             after another, in the model's order, and asks the provider for one at a time.
@@ -110,6 +138,7 @@ class Agent(BaseModel):
     instructions: str | AgentInstructionOptions = "You are a helpful assistant."
     functions: list[str] = []
     tools: list[AnyTool] = []
+    mcp_servers: list[str] | None = None
     tool_choice: Any | None = None
     parallel_tool_calls: bool = True
     interrupts: list[Interrupt] = []
@@ -177,9 +206,13 @@ class Agent(BaseModel):
         """The tool that is no function and that models call by this name, or None."""
         return next((tool for tool in self.tools if tool.name == name), None)
 
-    def interrupt_for(self, tool_name: str) -> Interrupt | None:
-        """The interrupt that a call of this function triggers, or None."""
-        return next((i for i in self.interrupts if i.tool_name == tool_name), None)
+    def interrupt_for(self, tool_name: str, *, destructive: bool = False) -> Interrupt | None:
+        """The interrupt that a call of this function or tool triggers: the most specific one, or None."""
+        found, most = None, 0
+        for interrupt in self.interrupts:
+            if (specificity := interrupt.specificity(tool_name, destructive=destructive)) > most:
+                found, most = interrupt, specificity
+        return found
 
 
 class AgentRef(Agent):

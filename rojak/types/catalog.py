@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+from typing import Any, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 
 
 class CatalogTool(BaseModel):
@@ -34,13 +35,18 @@ class ToolCatalog(BaseModel):
     """The tools of a worker's MCP servers at one time.
 
     Attributes:
-        digest: of the tools; the same tools have the same digest.
+        digest: of the tools; the same tools have the same digest. Empty when there are none.
         tools: all of them, in the order of the servers' configuration.
     """
 
     digest: str
     tools: list[CatalogTool] = []
 
-    def find(self, name: str) -> CatalogTool | None:
-        """The tool that models call by this name."""
-        return next((tool for tool in self.tools if tool.name == name), None)
+    @classmethod
+    def of(cls, tools: list[CatalogTool]) -> Self:
+        """The catalog of these tools, with their digest."""
+        text = _TOOLS.dump_json(tools, exclude_unset=True)
+        return cls(digest=hashlib.blake2b(text, digest_size=8).hexdigest() if tools else "", tools=tools)
+
+
+_TOOLS: TypeAdapter[list[CatalogTool]] = TypeAdapter(list[CatalogTool])

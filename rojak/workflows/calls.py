@@ -14,15 +14,17 @@ from rojak.session.compaction import build_summary_agent, policy_of
 from rojak.session.core import active_agent, current_turn
 from rojak.session.limits import INLINE_BYTES, RETRIEVAL_QUERY_CHARACTERS, size_of
 from rojak.session.named import hand_over
-from rojak.session.routes import AgentRoute, FunctionRoute, HandOffRoute, RetrieverRoute
-from rojak.session.state import CallOutcome, PendingCall, SessionState
+from rojak.session.routes import AgentRoute, FunctionRoute, HandOffRoute, MCPRoute, RetrieverRoute
+from rojak.session.state import CallOutcome, PendingCall, SessionState, Turn
 from rojak.session.steps import ModelReplied, Retrieved, Summarise, Summarised, SummaryFailed, ToolsAnswered, TurnFailed
 from rojak.session.transcript import build_window
 from rojak.types.activities import (
+    CALL_MCP_TOOL,
     CALL_MODEL,
     CALL_TOOL,
     RETRIEVE,
     SUMMARISE,
+    MCPToolRequest,
     ModelReply,
     ModelRequest,
     RetrieveRequest,
@@ -76,6 +78,10 @@ class SessionCalls:
             fields["refresh"] = agent.revision or ""
         if turn.stream:
             fields["stream"] = StreamPosition(turn=turn.number, step=turn.step)
+        if state.catalog is not None and state.catalog.tools:
+            fields["catalog"] = state.catalog.digest
+            if turn.step == 0 or _was_handed_over(state, turn):
+                fields["list_tools"] = True
         try:
             reply = await workflow.execute_activity(
                 CALL_MODEL,
@@ -119,33 +125,45 @@ class SessionCalls:
                 raise RuntimeError("agents are called in sessions of their own")
             case RetrieverRoute():
                 return await self._call_retriever(pending)
+            case MCPRoute():
+                return await self._call_mcp_tool(pending, pending.route)
 
     async def _call_function(self, pending: PendingCall) -> CallOutcome:
+        agent = active_agent(self._state)
+        fields = self._call_fields(pending) | self._context_field()
+        return await self._execute_tool(CALL_TOOL, ToolRequest(agent_type=agent.type, **fields))
+
+    async def _call_mcp_tool(self, pending: PendingCall, route: MCPRoute) -> CallOutcome:
+        request = MCPToolRequest(server=route.server, tool=route.tool, **self._call_fields(pending))
+        return await self._execute_tool(CALL_MCP_TOOL, request)
+
+    def _call_fields(self, pending: PendingCall) -> dict[str, Any]:
+        """What the requests of all kinds of tools say of a call."""
         agent, call = active_agent(self._state), pending.call
-        limits = agent.retry_options
+        fields: dict[str, Any] = {
+            "agent_name": agent.name,
+            "call_id": call.id,
+            "name": call.function.name,
+            "arguments": pending.final_arguments,
+        }
         # What has its default is left out: all of this stays in the history.
-        fields: dict[str, Any] = self._context_field()
         if (turn := current_turn(self._state).number) != 1:
             fields["turn"] = turn
-        if limits != RetryOptions():
+        if (limits := agent.retry_options) != RetryOptions():
             fields["timeout_in_seconds"] = limits.timeout_in_seconds
             fields["raise_errors"] = limits.retry_policy is not None
-        request = ToolRequest(
-            agent_type=agent.type,
-            agent_name=agent.name,
-            call_id=call.id,
-            name=call.function.name,
-            arguments=pending.final_arguments,
-            **fields,
-        )
+        return fields
+
+    async def _execute_tool(self, activity_name: str, request: ToolRequest | MCPToolRequest) -> CallOutcome:
+        agent = active_agent(self._state)
         try:
             outcome = await workflow.execute_activity(
-                CALL_TOOL,
+                activity_name,
                 request,
                 result_type=cast("type[Any]", ToolOutcome),
                 task_queue=agent.task_queue,
-                summary=f"{agent.name}: execute_tool {call.function.name}",
-                **build_activity_options(limits, TOOL_RETRY),
+                summary=f"{agent.name}: execute_tool {request.name}",
+                **build_activity_options(agent.retry_options, TOOL_RETRY),
             )
         except ActivityError as error:
             failure = _describe(error)
@@ -234,6 +252,11 @@ class SessionCalls:
             text = agent.model_dump_json(exclude_unset=True)
             self._key = base64.urlsafe_b64encode(hashlib.blake2b(text.encode(), digest_size=9).digest()).decode()
         return self._key
+
+
+def _was_handed_over(state: SessionState, turn: Turn) -> bool:
+    """Whether the conversation has just come to an agent, whose worker may be another one with other servers."""
+    return bool(turn.handoffs) and turn.handoffs[-1].index == state.end
 
 
 def _describe(error: ActivityError) -> ToolFailed:

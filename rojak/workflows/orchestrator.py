@@ -43,7 +43,8 @@ from rojak.session.steps import (
     TurnFinished,
 )
 from rojak.session.transcript import read_window
-from rojak.types.activities import FRAME_QUERY, WINDOW_QUERY, Frame
+from rojak.types.activities import CATALOG_QUERY, FRAME_QUERY, WINDOW_QUERY, Frame
+from rojak.types.catalog import ToolCatalog
 from rojak.types.errors import ResultNotFoundError, RojakError, SessionNotFoundError
 from rojak.types.messages import ConversationMessage, Usage
 from rojak.types.session import ResumeRequest, SessionConfig
@@ -356,6 +357,11 @@ class OrchestratorWorkflow:
             return None
         retrieved = self._state.turn.retrieved if self._state.turn else None
         return Frame(agent=agent, context_variables=self._state.context_variables, retrieved=retrieved)
+
+    @workflow.query(name=CATALOG_QUERY)
+    def catalog(self) -> ToolCatalog | None:
+        """The tools of MCP servers."""
+        return self._state.catalog
 
     @workflow.query(name=contracts.QUERY_CONFIG)
     def get_config(self) -> SessionConfig:

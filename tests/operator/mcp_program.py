@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from mcp.server import MCPServer
 from mcp_types import ToolAnnotations
+
+from mcp.server import MCPServer
 
 server = MCPServer("weather")
 

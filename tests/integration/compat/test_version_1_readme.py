@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from temporalio.client import Client
 
@@ -33,6 +35,7 @@ from rojak.testing import ModelServer, call
 from rojak.utils import function_to_json
 
 README = (Path(__file__).parent / "version_1_readme.txt").read_text()
+EXAMPLE = Path(__file__).parents[3] / "examples/mcp_weather"
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 #: What tells each snippet from the others, in the README's order.
@@ -215,3 +218,25 @@ async def test_a_human_in_the_loop(
     assert isinstance(final, OrchestratorResponse)
     expected = "paid" if decision == "approve" else "The tool call is unnecessary."
     assert expected in final.messages[-1].text
+
+
+async def test_tools_of_an_mcp_server(
+    temporal_client: Client,
+    provider: ModelServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The snippet starts `python mcp_weather_server.py`, as one who stands beside it.
+    monkeypatch.chdir(EXAMPLE)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    provider.when(last_role="user").reply(tool_calls=[call("get_weather", location="San Francisco")])
+    provider.when(last_tool="foggy").reply("Foggy.")
+    before = children()
+    await follow(snippet("MCP"), temporal_client=temporal_client)
+    assert capsys.readouterr().out == "Foggy.\n"
+    assert children() == before
+
+
+def children() -> set[int]:
+    """The processes that this one has started and that live."""
+    return {child.pid for child in psutil.Process().children(recursive=True) if child.status() != "zombie"}

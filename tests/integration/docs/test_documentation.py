@@ -101,6 +101,20 @@ def test_the_program_of_the_team_runs(
     assert result.stdout == "Rome is old. Oslo is old.\n", result.stderr
 
 
+def test_the_program_of_the_readme_with_an_mcp_server_runs(
+    temporal_address: str, model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model_server.when(last_tool="sunny in Oslo").reply("Yes, it is.")
+    model_server.otherwise().reply(tool_calls=[call("get_weather", city="Oslo")])
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_BASE_URL", model_server.base_url)
+    program = next(s for s in snippets(ROOT / "README.md") if "my-first-mcp-run" in s)
+    path = tmp_path / "my_mcp.py"
+    path.write_text(program.replace("localhost:7233", temporal_address).replace("my-first-mcp-run", tmp_path.name))
+    result = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60)
+    assert result.stdout == "Yes, it is.\n", result.stderr
+
+
 async def test_the_store_in_the_retrievers_guide_works(
     temporal_client: Client, task_queue: str, model_server: ModelServer
 ) -> None:

@@ -1,0 +1,348 @@
+"""One MCP server: a connection that is kept, lost and made again, and the tools that it lists."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import logging
+import math
+import random
+import time
+from typing import Any, Literal
+
+import anyio
+import mcp_types
+from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
+from mcp.shared.exceptions import MCPError
+from mcp_types import CONNECTION_CLOSED, CallToolResult, RequestParamsMeta, Tool
+
+from mcp import Client
+from rojak.mcp.errors import MCPServerError
+from rojak.mcp.listing import ToolSieve
+from rojak.mcp.reasons import explain, redact
+from rojak.mcp.stdio import ChildReport
+from rojak.mcp.transports import open_transport
+from rojak.types.mcp import MCPServerConfig
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between attempts to connect: the first pause, and the longest one.
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 30.0
+#: A connection that lived for so long was a good one: after it the pauses begin anew.
+GOOD_LIFE = 5.0
+#: Seconds for which a list of tools counts as current, unless the server says that it changed.
+LIST_TTL = 10.0
+#: Seconds that a turn waits for a server that is being connected to for the first time, or asked for its tools again.
+DISCOVERY_PATIENCE = 5.0
+REFRESH_PATIENCE = 2.0
+#: Seconds that a call waits while a connection is being made.
+CONNECT_PATIENCE = 10.0
+#: Seconds that a server has to list its tools, to show that it lives after it left a call unanswered.
+PROBE_PATIENCE = 5.0
+#: Pages of tools that are read. A server that has more has no end.
+_MAX_PAGES = 50
+
+_INFO = mcp_types.Implementation(name="rojak", version=importlib.metadata.version("rojak"))
+
+State = Literal["connecting", "up", "down"]
+
+
+class MCPServer:
+    """Keeps a connection to one server from `start` to `close`, on one event loop.
+
+    Args:
+        name: in the worker's configuration.
+        config: how to reach it.
+    """
+
+    def __init__(self, name: str, config: MCPServerConfig) -> None:
+        self.name = name
+        self.config = config
+        #: The tools that it listed last, as far as they can be used; None before it listed any.
+        self.tools: list[Tool] | None = None
+        #: Counts changes of ``tools``.
+        self.version = 0
+        self._sieve = ToolSieve(name, config)
+        self._state: State = "down"
+        self._reason = "the worker has not started"
+        self._client: Client | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._scope: anyio.CancelScope | None = None
+        self._closing = False
+        self._changed = asyncio.Event()
+        self._trouble = asyncio.Event()
+        self._ended = False
+        self._stale = False
+        self._listed_at = -math.inf
+        self._began = 0.0
+        self._connected_at: float | None = None
+        self._attempts = 0
+        self._refreshing: asyncio.Task[None] | None = None
+        self._strays: set[asyncio.Task[Any]] = set()
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._closing, self._attempts = False, 0
+        self._set_state("connecting")
+        self._began = time.monotonic()
+        self._task = asyncio.create_task(self._serve(), name=f"mcp:{self.name}")
+
+    async def close(self) -> None:
+        """End the connection, and the child process if there is one."""
+        self._closing = True
+        if self._task is None:
+            return
+        if self._scope is not None:
+            self._scope.cancel()
+        self._trouble.set()
+        self._changed.set()
+        _, late = await asyncio.wait({self._task}, timeout=15)
+        for task in (*late, *self._strays, *([self._refreshing] if self._refreshing else [])):
+            task.cancel()
+        self._task, self._refreshing = None, None
+        self._set_state("down", "the worker is stopping")
+
+    async def settle(self, patience: float) -> None:
+        """Wait until the first attempt to connect has succeeded or failed, at most for ``patience`` seconds."""
+        await self._wait_while(lambda: self._state == "connecting" and self._attempts == 0, patience)
+
+    @property
+    def state(self) -> State:
+        """Whether the server is connected."""
+        return self._state
+
+    async def refresh(self) -> None:
+        """Bring ``tools`` up to date where that takes no longer than a turn can wait."""
+        if self._state == "connecting" and self._attempts == 0:
+            await self.settle(max(0.0, DISCOVERY_PATIENCE - (time.monotonic() - self._began)))
+        elif self._state == "up" and (self._stale or time.monotonic() - self._listed_at > LIST_TTL):
+            if self._refreshing is None or self._refreshing.done():
+                self._refreshing = asyncio.create_task(self._list_again())
+            await asyncio.wait({self._refreshing}, timeout=REFRESH_PATIENCE)
+
+    async def call(
+        self, tool: str, arguments: dict[str, Any], *, timeout: float, meta: RequestParamsMeta
+    ) -> CallToolResult:
+        """Call a tool.
+
+        Args:
+            tool: the server's own name for it.
+            arguments: as its schema wants them.
+            timeout: seconds that it may take, with the time until there is a connection.
+            meta: sent along with the request.
+
+        Raises:
+            MCPServerError: the server cannot be reached, was lost, took too long, or refused.
+        """
+        deadline = time.monotonic() + timeout
+        client = await self._connected(min(timeout, CONNECT_PATIENCE))
+        # A task of its own: what it still has to tell the server when it is given up keeps nobody waiting.
+        calling = asyncio.create_task(client.call_tool(tool, arguments, meta=meta))
+        try:
+            await asyncio.wait({calling}, timeout=max(0.0, deadline - time.monotonic()))
+        finally:
+            if not calling.done():
+                calling.cancel()
+                self._strays.add(calling)
+                calling.add_done_callback(self._forget)
+        if calling not in self._strays:
+            return self._read(tool, calling)
+        logger.warning("MCP server %r did not answer a call of %r within %g s", self.name, tool, timeout)
+        self._doubt()
+        raise MCPServerError("TimeoutError", f"{tool} of the MCP server {self.name!r} timed out after {timeout:g} s.")
+
+    def _read(self, tool: str, calling: asyncio.Task[CallToolResult]) -> CallToolResult:
+        try:
+            return calling.result()
+        except MCPError as error:
+            self._doubt()
+            if error.code == CONNECTION_CLOSED:
+                raise self._lost(tool) from None
+            reason = redact(error.message, self.config)
+            raise MCPServerError("MCPProtocolError", f"The MCP server {self.name!r} refused: {reason}") from None
+        except (RuntimeError, ValueError) as error:
+            # The SDK's word for results that break the tool's own schema, or the protocol. It may quote them.
+            logger.warning(
+                "MCP server %r answered a call of %r in a way that breaks the protocol or the tool's own output schema",
+                self.name,
+                tool,
+            )
+            message = f"The MCP server {self.name!r} gave a result of {tool} that cannot be read"
+            raise MCPServerError("MCPProtocolError", f"{message} ({redact(str(error), self.config)}).") from None
+        except (OSError, anyio.ClosedResourceError, anyio.BrokenResourceError, asyncio.CancelledError):
+            raise self._lost(tool) from None
+
+    def _lost(self, tool: str) -> MCPServerError:
+        logger.warning("MCP server %r: the connection was lost in a call of %r", self.name, tool)
+        return MCPServerError(
+            "MCPConnectionLostError",
+            f"The connection to the MCP server {self.name!r} was lost in the call of {tool}. Whether it was carried"
+            " out is not known.",
+        )
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._strays.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def _connected(self, patience: float) -> Client:
+        await self._wait_while(lambda: self._state == "connecting", patience)
+        if self._client is None:
+            reason = "it is still being connected to" if self._state == "connecting" else self._reason
+            logger.warning("MCP server %r was called and is down: %s", self.name, reason)
+            raise MCPServerError(
+                "MCPServerDownError", f"The MCP server {self.name!r} is down. Its tools cannot be used at the moment."
+            )
+        return self._client
+
+    async def _wait_while(self, condition: Any, patience: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while condition() and not self._closing:
+                    await self._changed.wait()
+
+    def _has_ended(self) -> bool:
+        return self._ended
+
+    def _is_closing(self) -> bool:
+        # A method, since type checkers do not expect an attribute to change while others run.
+        return self._closing
+
+    def _set_state(self, state: State, reason: str = "") -> None:
+        self._state, self._reason = state, reason
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _doubt(self) -> None:
+        """The server may be gone: look."""
+        self._trouble.set()
+
+    def _end(self) -> None:
+        """The server has ended the connection."""
+        self._ended = True
+        self._trouble.set()
+
+    async def _serve(self) -> None:
+        """Connect, again and again."""
+        pause = FIRST_PAUSE
+        while not self._closing:
+            self._set_state("connecting")
+            report, reason = ChildReport(), ""
+            try:
+                await self._connect_once(report)
+            except TimeoutError:
+                reason = f"it did not answer within {self.config.timeout:g} s"
+            # Transports raise what their libraries raise, in groups of groups.
+            except Exception as error:  # noqa: BLE001 - whatever it is, the server is down and is tried again
+                reason = explain(error, self.config)
+            reason = reason or "it ended the connection"
+            if self._is_closing():
+                break
+            was_up = self._connected_at is not None
+            if told := report.describe(with_words=not was_up):
+                reason = f"{reason} ({redact(told, self.config)})"
+            if self._connected_at is not None and time.monotonic() - self._connected_at > GOOD_LIFE:
+                pause = FIRST_PAUSE
+            delay = 0.0 if was_up and pause == FIRST_PAUSE else pause * random.uniform(0.8, 1.2)
+            logger.warning(
+                "MCP server %r is down: %s. Its tools answer with errors until it is back; next attempt in %.1f s",
+                self.name,
+                reason,
+                delay,
+            )
+            self._attempts += 1
+            pause = min(pause * 2, LONGEST_PAUSE)
+            if delay:
+                self._set_state("down", reason)
+                await self._wait_while(lambda: True, delay)
+
+    async def _connect_once(self, report: ChildReport) -> None:
+        """Connect and stay connected until the connection ends."""
+        self._ended, self._connected_at = False, None
+        self._trouble.clear()
+        with anyio.CancelScope() as scope:
+            self._scope = scope
+            scope.deadline = anyio.current_time() + self.config.timeout
+            transport = open_transport(self.name, self.config, report, self._end, self._sieve.refuses)
+            # Servers of before 2026 are asked in their own way where the first attempt failed.
+            mode = "legacy" if self._attempts % 2 and self.tools is None else "auto"
+            async with Client(
+                transport, client_info=_INFO, message_handler=self._take_message, cache=None, mode=mode
+            ) as client:
+                self._take_tools(await self._list(client))
+                scope.deadline = math.inf
+                self._connected_at = time.monotonic()
+                self._client = client
+                self._attempts += 1
+                logger.info("MCP server %r is connected and lists %d tools", self.name, len(self.tools or []))
+                self._set_state("up")
+                watching = asyncio.create_task(self._watch_list(client))
+                try:
+                    await self._stay(client)
+                finally:
+                    watching.cancel()
+                    # Calls that come while the rest is cleared away wait for the next connection.
+                    self._client = None
+                    self._set_state("connecting")
+        self._scope = None
+        if scope.cancelled_caught and not self._closing:
+            raise TimeoutError
+
+    async def _stay(self, client: Client) -> None:
+        """Return when the connection has ended, or when the server shows no life any more."""
+        while not self._closing:
+            await self._trouble.wait()
+            self._trouble.clear()
+            if self._ended or self._closing:
+                return
+            try:
+                async with asyncio.timeout(PROBE_PATIENCE):
+                    self._take_tools(await self._list(client))
+            except (TimeoutError, MCPError) as error:
+                raise MCPServerError(
+                    "MCPConnectionLostError", "" if self._has_ended() else "it does not answer any more"
+                ) from error
+
+    async def _list_again(self) -> None:
+        client = self._client
+        if client is None:
+            return
+        try:
+            self._take_tools(await self._list(client))
+        # It is a task of its own, and what is wrong shows when the connection is looked at.
+        except Exception:  # noqa: BLE001
+            self._doubt()
+
+    async def _list(self, client: Client) -> list[Tool]:
+        self._stale = False
+        if client.server_capabilities.tools is None:
+            return []
+        tools: list[Tool] = []
+        cursor: str | None = None
+        for _ in range(_MAX_PAGES):
+            page = await client.list_tools(cursor=cursor)
+            tools += page.tools
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        return tools
+
+    def _take_tools(self, listed: list[Tool]) -> None:
+        self._listed_at = time.monotonic()
+        tools = self._sieve.select(listed)
+        if tools != self.tools:
+            self.tools = tools
+            self.version += 1
+
+    async def _take_message(self, message: object) -> None:
+        if isinstance(message, mcp_types.ToolListChangedNotification):
+            self._stale = True
+
+    async def _watch_list(self, client: Client) -> None:
+        """Hear of changes of the tools where the server tells of them in the way of protocols since 2026."""
+        with contextlib.suppress(ListenNotSupportedError, SubscriptionLost, MCPError, TimeoutError, RuntimeError):
+            async with client.listen(tools_list_changed=True) as changes:
+                async for _ in changes:
+                    self._stale = True
