@@ -164,3 +164,8 @@ def test_a_secret_that_was_written_in_plain_text_is_not_repeated(spec: str) -> N
     said = messages(AGENT.format(name="a") + f"  {spec}\n")
     assert said
     assert not any("GEHEIM" in message or "4711" in message for message in said)
+
+
+def test_what_is_nested_too_deeply_is_one_message() -> None:
+    (problem,) = read_text("a: " + "[" * 5_000 + "]" * 5_000).problems
+    assert "too deeply" in problem.message
