@@ -75,3 +75,35 @@ async def test_killed_while_one_sub_agent_waits_and_another_works(
         first_answer, second_answer = answer((await deciding).result).split(" | ")
         assert first_answer.endswith("Feedback: not now")
         assert second_answer == "heard: think"
+
+
+@pytest.mark.timeout(240)
+async def test_killed_again_and_again_while_agents_of_agents_work_and_wait(
+    temporal_address: str, temporal_client: Client, task_queue: str, model: ModelServer
+) -> None:
+    """Everybody rolls over every few steps, so that kills meet roll-overs on both ends."""
+    rojak = Rojak(temporal_client, task_queue, roll_over_after_events=18)
+    boss = OpenAIAgent(name="Boss", tools=[AgentTool(lead, "Leads"), AgentTool(clerk, "Does one thing")])
+    inner = f"call {nested(ask('call pay', 'call pay', 'echo'))}; {nested(ask('say there'))}"
+    message = json.dumps({"message": f"{inner}\necho"}).replace("; ", r"\u003b ")
+    script = task(f"call lead {message}; {ask('call add', 'call pay', 'echo')}", "echo", agent=boss)
+    async with crew(temporal_address, task_queue, model.base_url) as workers:
+        # The second one replays each workflow from its start each time.
+        crew_of_two = [await workers.hire(), await workers.hire(max_cached_workflows=0)]
+        for _ in range(2):
+            response = await rojak.run(id=task_queue, type="persistent", task=script)
+            decisions = 0
+            while isinstance(response.result, ResumeRequest):
+                resume = ResumeResponse(action="approve", tool_id=response.result.tool_id)
+                deciding = asyncio.create_task(rojak.run(id=task_queue, resume=resume))
+                await crew_of_two[decisions % 2].kill()
+                crew_of_two[decisions % 2] = await workers.hire(max_cached_workflows=0 if decisions % 2 else 100)
+                response = await deciding
+                decisions += 1
+            assert decisions == 3
+            assert answer(response.result).endswith("paid 1 | paid 1 | there | sum is 1 | paid 1")
+
+
+def nested(line: str) -> str:
+    """A call within a script that is itself in a call's arguments."""
+    return line.replace("; ", r"\u003b ")
