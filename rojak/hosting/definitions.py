@@ -24,6 +24,7 @@ from rojak.manifests.tools import Approval
 from rojak.manifests.tools import Tool as ManifestTool
 from rojak.retrievers import QdrantRetriever
 from rojak.tools.signature import name_of
+from rojak.types.compaction import Compaction
 from rojak.types.errors import ConfigurationError
 from rojak.types.retry import RetryOptions, RetryPolicy
 from rojak.types.tools import Tool
@@ -183,8 +184,10 @@ def _limits(spec: AgentSpec) -> AgentLimits | None:
     }
     if given.run_timeout is not None:
         fields["run_timeout"] = seconds_of(given.run_timeout)
-    if "size" in spec.history.model_fields_set:
+    if spec.history.size is not None:
         fields["history_size"] = spec.history.size
+    if spec.history.compaction is not None:
+        fields["compaction"] = Compaction(**spec.history.compaction.model_dump(exclude_unset=True))
     return AgentLimits(**fields) if fields else None
 
 

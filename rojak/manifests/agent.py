@@ -8,7 +8,7 @@ from pydantic import Field
 
 from rojak.manifests.base import Model
 from rojak.manifests.resource import API_VERSION, MESSAGE_COLUMN, Column, Listing, Resource, condition_column
-from rojak.manifests.rules import Rule, at_most_one, exactly_one, in_clusters, is_given
+from rojak.manifests.rules import Rule, at_least_one, at_most_one, exactly_one, in_clusters, is_given
 from rojak.manifests.tools import Handoff, Tool
 from rojak.manifests.values import (
     AnyObject,
@@ -82,30 +82,40 @@ class Limits(Model):
 
 
 class Compaction(Model):
-    """Summing up the older part of a conversation when it has become long.
+    """Summing up the older messages of a conversation with the model, instead of forgetting them.
+
+    It is done after a turn whose end finds one of the triggers reached.
 
     Attributes:
-        token_threshold: done when the last model call had more input tokens than this.
-        keep_last: messages that stay as they are.
+        trigger_messages: more messages than this are kept.
+        trigger_bytes: the messages that are kept have more bytes of JSON than this.
+        trigger_tokens: the last model call read and wrote more tokens than this.
+        keep_last: messages that stay as they are. Fewer where they would begin with the result of a tool call.
         model: name of the model that sums up, of the same provider; the agent's own when left out.
-        instructions: what to keep in the summary; the essentials when left out.
+        instructions: what that model is told; Rojak's own words when left out.
     """
 
-    token_threshold: Annotated[int, Field(ge=1000)]
-    keep_last: Annotated[int, Field(ge=1, le=1000)] = 10
+    rules = (at_least_one("triggerMessages", "triggerBytes", "triggerTokens"),)
+
+    trigger_messages: Annotated[int, Field(ge=2)] | None = None
+    trigger_bytes: Annotated[int, Field(ge=1024)] | None = None
+    trigger_tokens: Annotated[int, Field(ge=1)] | None = None
+    keep_last: Annotated[int, Field(ge=0, le=1000)] = 6
     model: Annotated[str, Field(min_length=1, max_length=255)] | None = None
-    instructions: Text | None = None
+    instructions: Annotated[str, Field(min_length=1, max_length=8000)] | None = None
 
 
 class History(Model):
     """What a session keeps from one turn to the next.
 
     Attributes:
-        size: messages that are kept; a tool call and its result stay together.
+        size: messages that are kept, a tool call and its result together; 10 when nothing is said.
         compaction: summing up what is older, instead of forgetting it.
     """
 
-    size: Annotated[int, Field(ge=0, le=100000)] = 10
+    rules = (at_most_one("size", "compaction", message="give size or compaction, not both: one decides what is kept"),)
+
+    size: Annotated[int, Field(ge=0, le=100000)] | None = None
     compaction: Compaction | None = None
 
 

@@ -17,6 +17,7 @@ from rojak.manifests.values import (
     Text,
     ToolFilter,
     ToolName,
+    seconds_of,
 )
 
 
@@ -108,7 +109,15 @@ class RetrieverTool(Model):
         timeout: how long a look-up may take; the turn goes on without it then.
     """
 
-    rules = (needs("name", "description"),)
+    rules = (
+        needs("name", "description"),
+        Rule(
+            cel="duration(self.timeout) <= duration('5m')",
+            holds=lambda data: seconds_of(data.get("timeout", "4s")) <= 300,
+            message="nobody waits for knowledge longer than five minutes; make timeout shorter",
+            at="timeout",
+        ),
+    )
 
     qdrant: QdrantSource
     description: Text | None = None

@@ -39,3 +39,10 @@ def test_another_agent_is_a_tool_on_its_own_task_queue() -> None:
     assert (tool.name, tool.share_context, tool.timeout_in_seconds) == ("ask_lawyer", True, 3600)
     assert isinstance(hand_off, HandOffTool)
     assert (hand_off.name, hand_off.agent.task_queue) == ("transfer_to_orders", "shop.orders")
+
+
+def test_a_history_is_cut_or_summed_up() -> None:
+    assert define(history={"size": 4}).agent.limits.history_size == 4
+    compaction = define(history={"compaction": {"triggerTokens": 5000, "keepLast": 3}}).agent.limits.compaction
+    assert compaction is not None
+    assert (compaction.trigger_tokens, compaction.keep_last, compaction.model) == (5000, 3, None)
