@@ -27,6 +27,7 @@ REQUEST_TIMEOUT = 30.0
 _APPLY = "application/apply-patch+yaml"
 _JSON_PATCH = "application/json-patch+json"
 _MERGE_PATCH = "application/merge-patch+json"
+_MALFORMED = ("failed to convert new object", "failed to create typed patch object")
 _NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -246,5 +247,8 @@ def _error(status: int, text: bytes) -> ApiError:
         said = json.loads(text)
     reason = str(said.get("reason") or status)
     message = str(said.get("message") or f"the API server answered {status}")
+    if status == 500 and message.startswith(_MALFORMED):
+        # The API server calls it its own fault when what is applied cannot be read as the kind that it says it is.
+        status, reason = 422, "Invalid"
     kinds = {404: NotFoundError, 409: ConflictError}
     return kinds.get(status, ApiError)(status, reason, message)

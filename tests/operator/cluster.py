@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from dev.kubernetes.pytest_plugin import OPERATOR_ACCOUNT
 from rojak.dev.process import ChildProcess
 from rojak_operator.kube import ApiError, ConflictError, Kube
 from rojak_operator.permissions import LEASE_RULES, RULES
-from rojak_operator.resources import BY_KIND, GROUP, MANIFESTS, VERSION, Key
+from rojak_operator.resources import BY_KIND, MANIFESTS, Key
 
 #: Seconds that tests wait for what should take one; other programs may be busy.
 PATIENCE = 40.0
@@ -134,11 +134,15 @@ async def new_cluster(kube: Kube) -> Cluster:
     return Cluster(kube, name)
 
 
-def prepare(server: KubernetesServer) -> None:
-    """Custom resource definitions, the operator's namespace and its rights."""
+def prepare(server: KubernetesServer, *, without: Sequence[str] = ()) -> None:
+    """Custom resource definitions, the operator's namespace and its rights.
+
+    Args:
+        without: kinds whose definitions are there already.
+    """
     namespace, account = OPERATOR_ACCOUNT
     documents: list[dict[str, Any]] = [
-        *definitions(),
+        *(d for d in definitions() if d["spec"]["names"]["kind"] not in without),
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
         _role("ClusterRole", RULES, None),
         _binding("ClusterRole", account, namespace, None),
@@ -156,32 +160,7 @@ def prepare(server: KubernetesServer) -> None:
 
 def definitions() -> list[dict[str, Any]]:
     """The custom resource definitions as users install them."""
-    if CRDS.exists():
-        return [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
-    return [_permissive(r.plural, r.kind) for r in MANIFESTS]
-
-
-def _permissive(plural: str, kind: str) -> dict[str, Any]:
-    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{GROUP}"},
-        "spec": {
-            "group": GROUP,
-            "scope": "Namespaced",
-            "names": {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"},
-            "versions": [
-                {
-                    "name": VERSION,
-                    "served": True,
-                    "storage": True,
-                    "subresources": {"status": {}},
-                    "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": free, "status": free}}},
-                }
-            ],
-        },
-    }
+    return [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
 
 
 def _role(kind: str, rules: list[dict[str, Any]], namespace: str | None) -> dict[str, Any]:

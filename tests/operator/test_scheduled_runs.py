@@ -1,0 +1,74 @@
+"""A Schedule fires runs, and a worker that was started as the operator says does them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from rojak.testing import ModelServer
+from tests.operator.cluster import Cluster, condition
+from tests.operator.kubelet import run_pod
+
+pytestmark = [pytest.mark.durability, pytest.mark.timeout(180)]
+
+
+async def probed(port: int, path: str) -> int:
+    try:
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as response:
+            return response.status
+    except aiohttp.ClientError:
+        return 0
+
+
+async def until_ready(port: int) -> None:
+    async with asyncio.timeout(60):
+        while await probed(port, "/readyz") != 200:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_schedule_fires_runs_of_a_worker_that_was_started_from_the_rendered_configuration(
+    cluster: Cluster, model_server: ModelServer, tmp_path: Path
+) -> None:
+    model_server.when(last_user="Anything new?").reply("Nothing.")
+    key = base64.b64encode(b"a-key-of-the-test").decode()
+    await cluster.apply("Secret", "openai", data={"api-key": key})
+    model = {
+        "provider": "openai",
+        "name": "gpt-x",
+        "baseURL": model_server.base_url,
+        "apiKey": {"secretKeyRef": {"name": "openai", "key": "api-key"}},
+    }
+    await cluster.apply("Agent", "reporter", {"instructions": "You report.", "model": model})
+    await cluster.apply(
+        "Schedule",
+        "news",
+        {"agentRef": {"name": "reporter"}, "message": "Anything new?", "interval": {"every": "2s"}},
+    )
+    await cluster.until_condition("Agent", "reporter", "Programmed", "True")
+    await cluster.until_condition("Schedule", "news", "Synced", "True")
+    worker, port = await run_pod(cluster, "reporter-agent", tmp_path)
+    try:
+        await until_ready(port)
+        assert await probed(port, "/healthz") == 200
+        await cluster.finish_rollout("reporter-agent")
+        await cluster.until_condition("Agent", "reporter", "Ready", "True")
+        schedule = await cluster.until(
+            "Schedule",
+            "news",
+            lambda obj: len([r for r in obj["status"].get("recentRuns", []) if r["status"] == "Completed"]) >= 2,
+            timeout=90,
+        )
+        assert condition(schedule, "Ready")["status"] == "True"
+        assert schedule["status"]["nextRun"]
+        assert len(model_server.requests) >= 2
+        assert not model_server.unmatched
+        # As the kubelet does when the object is deleted: the pod is asked to go and ends in good order.
+        await cluster.delete("Schedule", "news")
+        await cluster.until_gone("Schedule", "news")
+    finally:
+        await asyncio.to_thread(worker.stop)
+    assert b"a-key-of-the-test".decode() not in (tmp_path / "worker.log").read_text()
