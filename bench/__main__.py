@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.cases import alone, bursts, long_session, recovery, sessions, starts, sub_agents, waiting
+from bench.cases import alone, bursts, long_session, mcp, recovery, sessions, starts, sub_agents, waiting
 from bench.figures import Figures, Metric, Result, verdict
 from bench.lab import Lab, Plan
 from bench.processes import byte_code_cache
@@ -31,6 +31,7 @@ CASES: dict[str, ModuleType] = {
     "sessions": sessions,
     "waiting": waiting,
     "sub_agents": sub_agents,
+    "mcp": mcp,
     "starts": starts,
     "recovery": recovery,
     "long": long_session,

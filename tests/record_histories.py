@@ -29,7 +29,7 @@ from rojak.agents import (
 )
 from rojak.dev import TemporalServer
 from rojak.testing import ModelServer, call
-from rojak.types import ResumeRequest, TaskParams, UpdateConfigParams
+from rojak.types import MCPServerConfig, ResumeRequest, TaskParams, UpdateConfigParams
 from rojak.types.errors import RunCancelledError, RunFailedError
 from tests.integration.retrievers.shelf import ShelfActivities, ShelfRetriever
 from tests.integration.session.conftest import task
@@ -238,6 +238,26 @@ async def summaries_of_old_messages(rojak: Rojak, model: ModelServer, session_id
     await rojak.run(id=session_id, type="persistent", task=task("say last"))
 
 
+async def tools_of_mcp_servers(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    """A list that comes, is used, is changed by the next worker, and crosses a roll-over in the middle of a turn."""
+    activities = OpenAIAgentActivities(OpenAIAgentOptions(api_key="test", base_url=model.base_url))
+    agent = OpenAIAgent(name="M", interrupts=[Interrupt("destroy"), Interrupt("f*_later", on_timeout="approve")])
+    rolling = Rojak(rojak.client, "histories.mcp", roll_over_after_events=30)
+    program = ["-m", "tests.integration.mcp.bad_server", "named"]
+    fine, destroy = (
+        MCPServerConfig(type="stdio", command=sys.executable, args=[*program, name]) for name in ("fine", "destroy")
+    )
+    async with rolling.create_worker([activities], mcp_servers={"test": fine}):
+        await rolling.run(id=session_id, type="persistent", task=task("call fine; nothing", "echo", agent=agent))
+        script = task(*["call fine"] * 4, "echo", agent=agent)
+        await rolling.run(id=session_id, type="persistent", task=script)
+    async with rolling.create_worker([activities], mcp_servers={"test": destroy}):
+        script = task("call fine; destroy", "echo", agent=agent)
+        response = await rolling.run(id=session_id, type="persistent", task=script)
+        assert isinstance(response.result, ResumeRequest)
+        await rolling.run(id=session_id, resume=ResumeResponse(action="approve", tool_id=response.result.tool_id))
+
+
 SCENARIOS: list[Scenario] = [
     stateless_run_with_a_tool,
     hand_off_and_parallel_tools,
@@ -258,6 +278,7 @@ SCENARIOS: list[Scenario] = [
     sub_agents,
     nested_sub_agents_of_a_stateless_run,
     cancelled_with_a_sub_agent,
+    tools_of_mcp_servers,
 ]
 
 

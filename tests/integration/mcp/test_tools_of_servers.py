@@ -11,9 +11,15 @@ from pathlib import Path
 import pytest
 
 from rojak import Interrupt, ResumeRequest, ResumeResponse, Rojak
-from rojak.agents import AnthropicAgent, AnthropicAgentActivities, AnthropicAgentOptions, OpenAIAgentActivities
+from rojak.agents import (
+    AnthropicAgent,
+    AnthropicAgentActivities,
+    AnthropicAgentOptions,
+    OpenAIAgent,
+    OpenAIAgentActivities,
+)
 from rojak.testing import ModelServer
-from rojak.types import MCPServerConfig
+from rojak.types import AgentRef, HandOffTool, MCPServerConfig
 from tests.integration.mcp.conftest import AGENT, free_port, http_server, lines
 from tests.integration.session.conftest import answer, task
 
@@ -173,3 +179,50 @@ async def test_environment_and_prefix_of_a_server(
     async with rojak.create_worker([activities], mcp_servers={"test": config}):
         script = task('call box-environment {"name": "SECRET"}; box-environment {"name": "LANG"}', "echo", agent=AGENT)
         assert answer((await rojak.run(id=session_id, task=script)).result) == "swordfish | not set"
+
+
+async def test_a_name_that_a_later_server_has_too_stays_where_it_was(
+    rojak: Rojak,
+    activities: OpenAIAgentActivities,
+    session_id: str,
+    stdio: Stdio,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    port = free_port()
+    late = MCPServerConfig(type="streamable-http", url=f"http://127.0.0.1:{port}/mcp", include=["pid", "key"])
+    # The later one stands first in the configuration.
+    servers = {"late": late, "early": stdio(include=["pid"])}
+    script = task("call pid", "echo", agent=AGENT)
+    async with rojak.create_worker([activities], mcp_servers=servers):
+        pid = answer((await rojak.run(id=f"{session_id}-0", task=script)).result)
+        async with http_server("streamable-http", port), asyncio.timeout(40):
+            number = 0
+            while "MCP server 'late' and MCP server 'early' have a tool named 'pid'" not in caplog.text:
+                number += 1
+                response = await rojak.run(id=f"{session_id}-{number}", task=script)
+                assert answer(response.result) == pid
+            # Its other tools are there.
+            response = await rojak.run(id=f"{session_id}-key", task=task("call key", "echo", agent=AGENT))
+            assert answer(response.result).startswith(f"{session_id}-key/1/")
+
+
+async def test_an_agent_on_another_queue_has_the_tools_of_its_own_worker(
+    rojak: Rojak, activities: OpenAIAgentActivities, model: ModelServer, session_id: str, stdio: Stdio
+) -> None:
+    queue = f"{rojak.task_queue}-other"
+    other = OpenAIAgent(name="Other", task_queue=queue)
+    first = OpenAIAgent(name="First", tools=[HandOffTool(AgentRef("Other", task_queue=queue), "other")])
+    async with (
+        rojak.create_worker([activities], mcp_servers={"a": stdio(include=["pid"], prefix="a_")}),
+        Rojak(rojak.client, queue).create_worker(
+            [activities], mcp_servers={"b": stdio(include=["pid"], prefix="b_")}, agents=[other]
+        ),
+    ):
+        script = task("call a_pid", "call other", "call b_pid; a_pid", "echo", agent=first)
+        response = await rojak.run(id=session_id, task=script)
+        ours, _, theirs, gone = [m.text for m in response.result.messages if m.role == "tool"]
+        assert ours.isdigit()
+        assert theirs.isdigit()
+        assert ours != theirs
+        assert "There is no function 'a_pid'" in gone
+        assert [r.conversation.tools for r in model.requests[-2:]] == [["b_pid"], ["b_pid"]]
