@@ -218,7 +218,7 @@ async def test_an_agent_on_another_queue_has_the_tools_of_its_own_worker(
             [activities], mcp_servers={"b": stdio(include=["pid"], prefix="b_")}, agents=[other]
         ),
     ):
-        script = task("call a_pid", "call other", "call b_pid; a_pid", "echo", agent=first)
+        script = task("call a_pid", "call transfer_to_other", "call b_pid; a_pid", "echo", agent=first)
         response = await rojak.run(id=session_id, task=script)
         ours, _, theirs, gone = [m.text for m in response.result.messages if m.role == "tool"]
         assert ours.isdigit()
