@@ -9,6 +9,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from rojak.mcp.errors import MCPServerError
+from rojak.telemetry.calls import measuring_tool_call
 from rojak.tools.heartbeat import heartbeating
 from rojak.types.activities import CALL_MCP_TOOL, MCPToolRequest, ToolFailed, ToolOutcome, ToolReturned
 
@@ -48,8 +49,10 @@ class MCPToolActivity:
         info = activity.info()
         key = f"{info.workflow_id}/{request.turn}/{request.call_id}"
         try:
+            # A call that comes here was offered, so its name is one of the tools that there are.
             async with heartbeating():
-                return await self._tools.call(request, key)
+                with measuring_tool_call(request.agent_name, request.name):
+                    return await self._tools.call(request, key)
         except MCPServerError as error:
             if request.raise_errors:
                 raise ApplicationError(

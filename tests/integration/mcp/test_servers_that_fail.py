@@ -148,6 +148,23 @@ async def test_five_megabytes_are_cut(
         assert "[cut: the output has 5242880 bytes" in text
 
 
+@pytest.mark.parametrize(
+    ("kind", "path", "told"),
+    [("streamable-http", "mcp", "[cut: the output has 5242880 bytes"), ("sse", "sse", "was lost in the call of large")],
+)
+async def test_five_megabytes_over_http(
+    kind: str, path: str, told: str, rojak: Rojak, activities: OpenAIAgentActivities, session_id: str
+) -> None:
+    port = free_port()
+    config = MCPServerConfig(type=kind, url=f"http://127.0.0.1:{port}/{path}")
+    async with http_server(kind, port), rojak.create_worker([activities], mcp_servers={"test": config}):
+        script = task("call large", 'call get_weather {"city": "Oslo"}', "say done", agent=AGENT)
+        response = await rojak.run(id=session_id, task=script)
+        large, weather = [message.text for message in response.result.messages if message.role == "tool"]
+        assert told in large
+        assert weather == "22 degrees celsius in Oslo"
+
+
 async def test_more_tools_than_models_take(
     rojak: Rojak,
     activities: OpenAIAgentActivities,
