@@ -12,6 +12,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, SchemaError
 from jsonschema.validators import validator_for
 from mcp_types import Tool
+from pydantic import ValidationError
 
 from rojak.session.limits import OFFERED_TOOLS
 from rojak.types.catalog import CatalogTool
@@ -45,6 +46,12 @@ class ToolSieve:
                 return True
         if "outputSchema" in tool and not isinstance(tool["outputSchema"], dict):
             del tool["outputSchema"]
+        try:
+            Tool.model_validate(tool, by_name=False)
+        except ValidationError as error:
+            field = ".".join(str(part) for part in error.errors()[0]["loc"])
+            self._tell(name, f"tool {name!r} is malformed ({field}); it is left out")
+            return True
         return False
 
     def select(self, tools: Iterable[Tool]) -> list[Tool]:

@@ -49,6 +49,7 @@ TOOLS: dict[str, list[Any]] = {
         {"name": "array", "inputSchema": {"type": "array"}},
         {"name": "nonsense", "inputSchema": {"type": "object", "properties": {"x": {"type": "colour"}}}},
         {"name": "remote", "inputSchema": {"type": "object", "properties": {"x": {"$ref": "http://127.0.0.1:9/x"}}}},
+        {"name": "wrong_hints", "inputSchema": OBJECT, "annotations": {"readOnlyHint": "perhaps"}},
         "no tool",
         FINE,
     ],

@@ -210,7 +210,7 @@ async def test_invalid_schemas_leave_the_other_tools_alone(
         response = await rojak.run(id=session_id, task=task('call fine; remote {"x": 1}', "echo", agent=AGENT))
         assert answer(response.result) == "fine | fine"
         assert model.requests[0].conversation.tools == ["remote", "fine"]
-        for name in ("no_schema", "array", "nonsense"):
+        for name in ("no_schema", "array", "nonsense", "wrong_hints"):
             assert f"tool '{name}'" in caplog.text
 
 
