@@ -22,12 +22,9 @@ from rojak.agents.windows import WindowCache
 from rojak.telemetry.calls import ModelCallMeter
 from rojak.tools.heartbeat import Heartbeat, heartbeating
 from rojak.tools.instructions import resolve_instructions
+from rojak.tools.session_queries import fetch_catalog, fetch_frame, fetch_window
 from rojak.types.activities import (
     CALL_MODEL,
-    CATALOG_QUERY,
-    FRAME_QUERY,
-    WINDOW_QUERY,
-    Frame,
     ModelReply,
     ModelRequest,
     OutputProblem,
@@ -119,7 +116,7 @@ class ModelActivity:
 
     async def _find_tools(self, agent: Agent, request: ModelRequest) -> tuple[ToolCatalog | None, ToolCatalog | None]:
         try:
-            return await self._catalogs.find(agent, request, _fetch_catalog)
+            return await self._catalogs.find(agent, request, fetch_catalog)
         except ConfigurationError as error:
             raise _refuse(error) from None
 
@@ -129,7 +126,7 @@ class ModelActivity:
         if agent is None and key is not None:
             agent = self._agents.get(key)
         if agent is None:
-            agent = (await _fetch_frame()).agent
+            agent = (await fetch_frame()).agent
         if key is not None:
             self._agents[key] = agent
             self._agents.move_to_end(key)
@@ -144,7 +141,7 @@ class ModelActivity:
             context = request.context_variables
             # The session sends none to an agent of which it does not know yet that it has use for them.
             if request.fetch_context or (request.refresh and not context):
-                context = (await _fetch_frame()).context_variables
+                context = (await fetch_frame()).context_variables
             context = {**agent.context_variables, **context}
             try:
                 text = await resolve_instructions(agent, provider.functions, context)
@@ -156,7 +153,7 @@ class ModelActivity:
                 wants_retry = agent.retry_options.retry_policy is not None
                 failure = ProviderFailure(error_type=type(error).__name__, message=str(error), retryable=wants_retry)
                 raise _failed(failure) from None
-        retrieved = (await _fetch_frame()).retrieved if request.fetch_retrieved else request.retrieved
+        retrieved = (await fetch_frame()).retrieved if request.fetch_retrieved else request.retrieved
         return f"{text}\n\nRetrieved context:\n{retrieved}" if retrieved else text
 
     def _open_sink(self, request: ModelRequest, heartbeat: Heartbeat) -> Callable[[str], None] | None:
@@ -284,29 +281,3 @@ def _refuse(error: ConfigurationError) -> ApplicationError:
     """What no other attempt can mend."""
     logger.warning("model call refused: %s", error)
     return _failed(ProviderFailure(error_type=type(error).__name__, message=str(error), retryable=False))
-
-
-async def fetch_window(start: int, end: int) -> list[ConversationMessage]:
-    """Messages of the session that the running activity belongs to."""
-    info = activity.info()
-    handle = activity.client().get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
-    messages: list[ConversationMessage] = await handle.query(
-        WINDOW_QUERY, args=[start, end], result_type=list[ConversationMessage]
-    )
-    return messages
-
-
-async def _fetch_catalog() -> ToolCatalog | None:
-    info = activity.info()
-    handle = activity.client().get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
-    catalog: ToolCatalog | None = await handle.query(CATALOG_QUERY, result_type=ToolCatalog)
-    return catalog
-
-
-async def _fetch_frame() -> Frame:
-    info = activity.info()
-    handle = activity.client().get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
-    frame: Frame | None = await handle.query(FRAME_QUERY, result_type=Frame)
-    if frame is None:
-        raise ApplicationError("the session has no agent", type="ConfigurationError", non_retryable=True)
-    return frame

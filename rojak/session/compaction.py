@@ -1,4 +1,4 @@
-"""Summaries in place of old messages, between turns.
+"""Summaries in place of old messages: made after a turn, put in their place when the next one begins.
 
 What was summarised goes, and what stays follows the summary under new indexes: no index ever names two messages, so
 whoever remembers the conversation by its indexes (a worker's cache, a client) notices that it has to look again.
@@ -6,17 +6,20 @@ whoever remembers the conversation by its indexes (a worker's cache, a client) n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rojak.session.limits import SUMMARY_CHARACTERS
 from rojak.session.named import effective_settings
-from rojak.session.state import Reply, SessionState
+from rojak.session.state import Reply, SessionState, Summary
 from rojak.session.steps import Summarise
 from rojak.session.transcript import replace_transcript
 from rojak.types.agent import Agent, AgentRef
 from rojak.types.compaction import Compaction
 from rojak.types.messages import ConversationMessage, Usage
 
+#: Characters of one message that a summary is made from; most of what a tool returned matters little by then.
+_MAX_CHARACTERS = 16_000
 #: How a summary begins, for the models that read it.
 PREFIX = "Summary of the conversation before this point:\n"
 
@@ -24,7 +27,7 @@ PREFIX = "Summary of the conversation before this point:\n"
 def find_compaction(state: SessionState) -> Summarise | None:
     """What is to be summarised now, or None. Only asked between turns."""
     policy, agent, end = policy_of(state), state.agent, state.end
-    if policy is None or state.type != "persistent" or state.summary_failed_at == end:
+    if policy is None or state.type != "persistent" or state.summary_failed_at == end or _is_current(state):
         return None
     if agent is None or isinstance(agent, AgentRef):
         # Of one that is only a name it is not known yet how its model is called.
@@ -63,19 +66,33 @@ def build_summary_agent(agent: Agent, model: str | None) -> Agent:
     return type(agent).model_construct(**fields | ({"model": model} if model else {}))
 
 
-def take_summary(state: SessionState, start: int, end: int, text: str, usage: Usage) -> None:
-    """Put the summary in the place of the messages with absolute indexes ``start`` to ``end`` (exclusive)."""
-    state.usage += usage
-    if state.base != start or state.end < end or state.turn is not None:
-        # The conversation was replaced meanwhile.
-        return
-    kept = state.transcript[end - start :]
-    summary = ConversationMessage(role="user", content=PREFIX + text[:SUMMARY_CHARACTERS], usage=usage)
-    replace_transcript(state, [summary, *kept])
+def note_summary(state: SessionState, summary: Summary) -> None:
+    """Keep the summary for the next turn, unless the conversation was replaced meanwhile."""
+    state.usage += summary.usage
+    state.summary = summary.model_copy(update={"text": summary.text[:SUMMARY_CHARACTERS]})
     state.summary_failed_at = state.summary_error = None
+    if not _is_current(state):
+        state.summary = None
+
+
+def _is_current(state: SessionState) -> bool:
+    """Whether there is a summary of messages that are kept."""
+    summary = state.summary
+    return summary is not None and summary.start == state.base and summary.end <= state.end
+
+
+def take_summary(state: SessionState) -> None:
+    """A turn begins: put the summary, if there is one, in the place of what it is about."""
+    summary, state.summary = state.summary, None
+    if summary is None or summary.start != state.base or summary.end > state.end or policy_of(state) is None:
+        return
+    kept = state.transcript[summary.end - summary.start :]
+    said = ConversationMessage(role="user", content=PREFIX + summary.text, usage=summary.usage)
+    replace_transcript(state, [said, *kept])
     # The first message that stays was at `end`, and follows the summary now.
-    shift = state.base + 1 - end
-    state.mailbox = {task_id: _shifted(reply, state.base, end, shift) for task_id, reply in state.mailbox.items()}
+    shift = state.base + 1 - summary.end
+    moved = {task_id: _shifted(reply, state.base, summary.end, shift) for task_id, reply in state.mailbox.items()}
+    state.mailbox = moved
 
 
 def _shifted(reply: Reply, base: int, end: int, shift: int) -> Reply:
@@ -92,3 +109,23 @@ def _shifted(reply: Reply, base: int, end: int, shift: int) -> Reply:
 def note_failure(state: SessionState, error_type: str) -> None:
     """The messages stay as they are; the next turn's end is the next try."""
     state.summary_failed_at, state.summary_error = state.end, error_type
+
+
+def render_conversation(messages: Sequence[ConversationMessage]) -> str:
+    """The conversation as one text: no provider has rules for what comes after what in that."""
+    lines = [line for message in messages for line in _render_message(message)]
+    return "<conversation>\n" + "\n".join(lines) + "\n</conversation>\n\nSummarise this conversation."
+
+
+def _render_message(message: ConversationMessage) -> list[str]:
+    who = {"tool": "result of the tool", "assistant": message.sender or "assistant"}.get(message.role, message.role)
+    text = message.text
+    if len(text) > _MAX_CHARACTERS:
+        text = f"{text[:_MAX_CHARACTERS]} [{len(text) - _MAX_CHARACTERS} more characters]"
+    parts = message.content if isinstance(message.content, list) else []
+    images = sum(part.get("type") in ("image_url", "image") for part in parts)
+    lines = [f"{who}: {text}"] if text else []
+    lines += [f"{who}: [shows an image]"] * images
+    for call in message.tool_calls or []:
+        lines.append(f"{who} calls {call.function.name}({call.function.arguments[:_MAX_CHARACTERS]})")
+    return lines

@@ -10,7 +10,7 @@ from typing import Any
 
 from rojak.session.approvals import expire_approvals, hold_for_approval, post_approvals, waiting_calls
 from rojak.session.budget import admit_calls, deadline_of, end_for_time, find_limit
-from rojak.session.compaction import find_compaction, note_failure, take_summary
+from rojak.session.compaction import find_compaction, note_failure, note_summary, take_summary
 from rojak.session.delegation import (
     assign_children,
     drop_children,
@@ -107,8 +107,8 @@ def _decide_on_calls(turn: Turn, agent: Agent) -> Step:
 def apply(state: SessionState, outcome: Outcome) -> None:
     """Take in what came of a step. Changes ``state`` in place."""
     match outcome:
-        case Summarised(start, end, text, usage):
-            take_summary(state, start, end, text, usage)
+        case Summarised(summary):
+            note_summary(state, summary)
         case SummaryFailed(error_type):
             note_failure(state, error_type)
         case TurnBegun(now):
@@ -181,6 +181,7 @@ def _is_answered(state: SessionState, turn: Turn) -> bool:
 def _begin_turn(state: SessionState, now: float) -> None:
     task = state.queue.pop(0)
     state.settings = state.settings.changed_by(task.settings)
+    take_summary(state)
     trim(state)
     state.turns += 1
     agent_before, context_before = state.agent, state.context_variables

@@ -18,7 +18,8 @@ from pydantic_core import to_json
 KEPT_TRANSCRIPT_BYTES = 512 * 1024
 #: Of the conversation, within a turn. Tool results are cut to fit; a turn that needs more fails.
 TURN_TRANSCRIPT_BYTES = 1024 * 1024
-#: Characters of a summary of older messages.
+#: Characters of a summary of older messages. While it waits for the next turn it takes the share of what only a turn
+#: has: the context variables to return to.
 SUMMARY_CHARACTERS = 16_000
 #: Of the context variables.
 CONTEXT_BYTES = 128 * 1024

@@ -251,6 +251,18 @@ def _with_sender(message: ConversationMessage, name: str) -> ConversationMessage
     )
 
 
+class Summary(BaseModel):
+    """A summary of the messages with absolute indexes ``start`` to ``end`` (exclusive), and the tokens it cost.
+
+    It waits for the next turn: until that begins, whoever asks for the last answer gets the conversation around it.
+    """
+
+    start: int
+    end: int
+    text: str
+    usage: Usage = Usage()
+
+
 class SessionState(Stored):
     """A session.
 
@@ -278,6 +290,7 @@ class SessionState(Stored):
         caller: the session that this one works for, where an agent was called as a tool.
         outbox: decisions to be sent on to children. Empty when the session rolls over.
         dropped: children that are to be cancelled.
+        summary: of older messages, which takes their place when the next turn begins.
         summary_failed_at: end of the conversation when a summary of it failed; it is not tried again before more
             is said.
         summary_error: name of that failure.
@@ -306,6 +319,7 @@ class SessionState(Stored):
     caller: Caller | None = None
     outbox: list[Decision] = []
     dropped: list[str] = []
+    summary: Summary | None = None
     summary_failed_at: int | None = None
     summary_error: str | None = None
 

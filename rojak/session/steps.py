@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rojak.session.state import CallOutcome, PendingCall, Reply
+from rojak.session.state import CallOutcome, PendingCall, Reply, Summary
 from rojak.types.activities import OutputProblem, Refreshed, RetrieveResult
-from rojak.types.messages import ConversationMessage, Usage
+from rojak.types.messages import ConversationMessage
 
 
 @dataclass(frozen=True)
@@ -138,12 +138,9 @@ class TurnBegun:
 
 @dataclass(frozen=True)
 class Summarised:
-    """Outcome of Summarise: the summary of the messages from ``start`` to ``end``, and what it cost."""
+    """Outcome of Summarise."""
 
-    start: int
-    end: int
-    text: str
-    usage: Usage
+    summary: Summary
 
 
 @dataclass(frozen=True)

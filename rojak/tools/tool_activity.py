@@ -11,7 +11,8 @@ from rojak.tools.current import CallInfo, calling
 from rojak.tools.execution import execute_function
 from rojak.tools.heartbeat import heartbeating
 from rojak.tools.registry import FunctionRegistry
-from rojak.types.activities import CALL_TOOL, FRAME_QUERY, Frame, ToolFailed, ToolOutcome, ToolRequest
+from rojak.tools.session_queries import fetch_frame
+from rojak.types.activities import CALL_TOOL, ToolFailed, ToolOutcome, ToolRequest
 from rojak.types.errors import ConfigurationError
 
 
@@ -42,7 +43,7 @@ class ToolActivity:
         context = request.context_variables
         async with heartbeating():
             if request.fetch_context:
-                context = await _fetch_context()
+                context = (await fetch_frame()).context_variables
             with calling(call), measuring_tool_call(request.agent_name, request.name):
                 return await execute_function(
                     spec,
@@ -51,11 +52,3 @@ class ToolActivity:
                     timeout=request.timeout_in_seconds,
                     raise_errors=request.raise_errors,
                 )
-
-
-async def _fetch_context() -> dict[str, object]:
-    """The context variables, which were too large to be sent with each call."""
-    info = activity.info()
-    handle = activity.client().get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
-    frame: Frame | None = await handle.query(FRAME_QUERY, result_type=Frame)
-    return frame.context_variables if frame is not None else {}

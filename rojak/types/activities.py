@@ -237,14 +237,13 @@ class SummaryRequest(BaseModel):
 
     Attributes:
         agent: whose model summarises, without what a summary does not need.
-        start: absolute index of the first message; the activity asks the session for them.
-        end: index after the last one.
+        conversation: the messages as one text. Each is summarised once, so sending them does not make the history
+            grow with the square of the conversation.
         instructions: for the model; None means Rojak's own.
     """
 
     agent: AnyAgent
-    start: int
-    end: int
+    conversation: str
     instructions: str | None = None
 
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class Compaction(BaseModel):
     """Summarises the older messages of a persistent session with the model, instead of dropping them.
 
-    It happens after a turn whose end finds one of the triggers reached. While a session has such a policy,
-    ``history_size`` has no effect.
+    It is made after a turn whose end finds one of the triggers reached, and takes effect with the next turn. While a
+    session has such a policy, ``history_size`` has no effect.
 
     Attributes:
         trigger_messages: more messages than this are kept.

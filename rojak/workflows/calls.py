@@ -10,14 +10,14 @@ from typing import Any, cast
 from temporalio import exceptions, workflow
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, FailureError
 
-from rojak.session.compaction import build_summary_agent, policy_of
+from rojak.session.compaction import build_summary_agent, policy_of, render_conversation
 from rojak.session.core import active_agent, current_turn
 from rojak.session.limits import INLINE_BYTES, RETRIEVAL_QUERY_CHARACTERS, size_of
 from rojak.session.named import hand_over
 from rojak.session.routes import AgentRoute, FunctionRoute, HandOffRoute, MCPRoute, RetrieverRoute
-from rojak.session.state import CallOutcome, PendingCall, SessionState, Turn
+from rojak.session.state import CallOutcome, PendingCall, SessionState, Summary, Turn
 from rojak.session.steps import ModelReplied, Retrieved, Summarise, Summarised, SummaryFailed, ToolsAnswered, TurnFailed
-from rojak.session.transcript import build_window
+from rojak.session.transcript import build_window, read_window
 from rojak.types.activities import (
     CALL_MCP_TOOL,
     CALL_MODEL,
@@ -176,11 +176,12 @@ class SessionCalls:
         fields: dict[str, Any] = {}
         if policy is not None and policy.instructions is not None:
             fields["instructions"] = policy.instructions
+        messages = read_window(self._state, step.start, step.end)
         lean = build_summary_agent(agent, policy.model if policy is not None else None)
         try:
             result = await workflow.execute_activity(
                 SUMMARISE,
-                SummaryRequest(agent=lean, start=step.start, end=step.end, **fields),
+                SummaryRequest(agent=lean, conversation=render_conversation(messages), **fields),
                 result_type=SummaryResult,
                 task_queue=agent.task_queue,
                 summary=f"{agent.name}: summarise {lean.model}",
@@ -190,7 +191,7 @@ class SessionCalls:
             failure = _describe(error)
             workflow.logger.warning("old messages were not summarised, they stay: %s", failure.error_type)
             return SummaryFailed(failure.error_type)
-        return Summarised(step.start, step.end, result.text, result.usage)
+        return Summarised(Summary(start=step.start, end=step.end, text=result.text, usage=result.usage))
 
     async def retrieve(self, query: str) -> Retrieved:
         """Ask the active agent's retriever. A failure is no failure of the turn."""

@@ -8,13 +8,12 @@ import pytest
 from pydantic import ValidationError
 
 from rojak.agents import OpenAIAgent
-from rojak.agents.summaries import render_conversation
-from rojak.session.compaction import PREFIX, build_summary_agent
+from rojak.session.compaction import PREFIX, build_summary_agent, render_conversation
 from rojak.session.core import apply, decide
 from rojak.session.intake import enqueue_task
 from rojak.session.limits import KEPT_TRANSCRIPT_BYTES, MAILBOX_BYTES, SUMMARY_CHARACTERS, size_of
 from rojak.session.mailbox import find_reply
-from rojak.session.state import SessionState, Settings, Task
+from rojak.session.state import SessionState, Settings, Summary, Task
 from rojak.session.steps import (
     BeginTurn,
     Idle,
@@ -104,25 +103,39 @@ def test_the_summary_takes_the_place_of_what_it_is_about() -> None:
     state = session_with(*LONG, trigger_messages=6, keep_last=4)
     step = decide(state)
     assert isinstance(step, Summarise)
-    apply(state, Summarised(step.start, step.end, "They talked.", Usage(input_tokens=10)))
-    assert [m.text for m in state.transcript] == [f"{PREFIX}They talked.", "", "ok", "ok", "ok"]
+    apply(state, Summarised(Summary(start=step.start, end=step.end, text="They talked.", usage=Usage(input_tokens=10))))
     assert state.usage.input_tokens == 10
-    assert state.transcript_bytes == sum(map(size_of, state.transcript))
+    assert state.transcript == LONG, "until the next turn begins the conversation is what the last answer was part of"
     assert isinstance(decide(state), Idle)
+    state = SessionState.model_validate_json(state.model_dump_json(exclude_unset=True))
+    turn(state, "t")
+    assert [m.text for m in state.transcript] == [f"{PREFIX}They talked.", "", "ok", "ok", "ok", "hi", "ok"]
+    assert state.summary is None
+    assert state.transcript_bytes == sum(map(size_of, state.transcript))
 
 
 def test_a_summary_is_cut_to_what_a_session_can_carry() -> None:
     state = session_with(*LONG, trigger_messages=6, keep_last=0)
-    apply(state, Summarised(0, 7, "x" * 10**6, Usage()))
-    assert len(state.transcript[0].text) == len(PREFIX) + SUMMARY_CHARACTERS
+    apply(state, Summarised(Summary(start=0, end=7, text="x" * 10**6, usage=Usage())))
+    assert state.summary is not None
+    assert len(state.summary.text) == SUMMARY_CHARACTERS
 
 
 def test_a_summary_of_a_conversation_that_was_replaced_is_dropped() -> None:
     state = session_with(*LONG, base=3, trigger_messages=6, keep_last=0)
     before = list(state.transcript)
-    apply(state, Summarised(0, 7, "late", Usage(input_tokens=10)))
+    apply(state, Summarised(Summary(start=0, end=7, text="late", usage=Usage(input_tokens=10))))
+    assert state.summary is None
     assert state.transcript == before
     assert state.usage.input_tokens == 10
+
+
+def test_a_policy_that_was_taken_away_takes_its_summary_with_it() -> None:
+    state = session_with(*LONG, trigger_messages=6, keep_last=0)
+    apply(state, Summarised(Summary(start=0, end=7, text="ok")))
+    state.settings = Settings(history_size=3)
+    turn(state, "t")
+    assert [m.text for m in state.transcript] == ["ok", "hi", "ok"]
 
 
 def test_a_summary_that_fails_is_tried_again_after_the_next_turn() -> None:
@@ -135,7 +148,7 @@ def test_a_summary_that_fails_is_tried_again_after_the_next_turn() -> None:
     turn(state, "t")
     step = decide(state)
     assert isinstance(step, Summarise)
-    apply(state, Summarised(step.start, step.end, "ok", Usage()))
+    apply(state, Summarised(Summary(start=step.start, end=step.end, text="ok", usage=Usage())))
     assert state.summary_error is None
 
 
@@ -172,11 +185,12 @@ def test_long_replies_are_found_where_they_are_now() -> None:
     turn(state, "t3", text)
     step = decide(state)
     assert isinstance(step, Summarise)
-    apply(state, Summarised(step.start, step.end, "ok", Usage()))
+    apply(state, Summarised(Summary(start=step.start, end=step.end, text="ok", usage=Usage())))
+    turn(state, "t4")
     reply = find_reply(state, "t3")
     assert reply is not None
     assert [m.text for m in reply.messages] == [text]
-    assert (reply.base, reply.end) == (state.base, state.end)
+    assert (reply.base, reply.end) == (state.base, state.end - 2)
     assert find_reply(state, "t1") is not None
 
 
