@@ -32,7 +32,7 @@ from rojak.testing import ModelServer, call
 from rojak.types import MCPServerConfig, ResumeRequest, TaskParams, UpdateConfigParams
 from rojak.types.errors import RunCancelledError, RunFailedError
 from tests.integration.retrievers.shelf import ShelfActivities, ShelfRetriever
-from tests.integration.session.conftest import task
+from tests.integration.session.conftest import task, until_session_knows
 from tests.integration.session.script import follow_script
 from tests.integration.session.team import FUNCTIONS, NAMES, agent_a
 
@@ -112,6 +112,19 @@ async def roll_overs(rojak: Rojak, model: ModelServer, session_id: str) -> None:
     await rolling.run(id=session_id, type="persistent", task=task("call pay", "echo"))
     request = (await rolling.get_pending_approvals(session_id))[0]
     await rolling.run(id=session_id, resume=ResumeResponse(action="approve", tool_id=request.tool_id))
+
+
+async def many_callers(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    request = (await rojak.run(id=session_id, type="persistent", task=task("call pay", "echo"))).result
+    assert isinstance(request, ResumeRequest)
+    runs = [
+        asyncio.create_task(rojak.run(id=session_id, type="persistent", task=task(f"say {n}"), task_id=f"later-{n}"))
+        for n in range(9)
+    ]
+    for n in range(9):
+        await until_session_knows(rojak, session_id, f"later-{n}")
+    await rojak.run(id=session_id, resume=ResumeResponse(action="approve", tool_id=request.tool_id))
+    await asyncio.gather(*runs)
 
 
 async def answers_that_do_not_fit(rojak: Rojak, model: ModelServer, session_id: str) -> None:
@@ -271,6 +284,7 @@ SCENARIOS: list[Scenario] = [
     cancelled_in_a_model_call,
     roll_overs,
     runs_that_reach_limits,
+    many_callers,
     answers_that_do_not_fit,
     summaries_of_old_messages,
     retrievals,

@@ -140,9 +140,15 @@ class SessionGateway:
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 search_attributes=attributes,
             )
-            reply: Reply = await self.client.execute_update_with_start_workflow(
-                contracts.UPDATE_ASK, ask, id=task.id, start_workflow_operation=start, result_type=Reply
-            )
+            try:
+                reply: Reply = await self.client.execute_update_with_start_workflow(
+                    contracts.UPDATE_ASK, ask, id=task.id, start_workflow_operation=start, result_type=Reply
+                )
+            except BaseException:
+                # The SDK tells of the failure here too, and what nobody looks at is logged as overlooked.
+                started = asyncio.ensure_future(start.workflow_handle())
+                started.add_done_callback(lambda future: future.cancelled() or future.exception())
+                raise
             return reply
 
         async def again() -> Reply:
@@ -230,7 +236,7 @@ class SessionGateway:
         """
         try:
             handle = self.handle(session_id)
-            return await reconnecting(lambda: handle.query(name, args=args, result_type=result_type))
+            return await reconnecting(lambda: handle.query(name, args=args, result_type=result_type), or_busy=True)
         except WorkflowQueryFailedError as error:
             raise translate_refusal(error) from error
         except RPCError as error:
@@ -250,6 +256,8 @@ class SessionGateway:
         while True:
             try:
                 reply: Reply = await reconnecting(call)
+                if reply.kind == "queued":
+                    reply = await self._look_for_reply(session_id, task_id or reply.task_id)
                 if reply.kind == "cancelled":
                     raise RunCancelledError(f"session {session_id!r} was cancelled")
                 if reply.kind != "continued":
@@ -268,5 +276,24 @@ class SessionGateway:
                 if not means_busy(error):
                     raise
             # Callers that all wait for the same roll-over do not all come back at the same moment.
+            await asyncio.sleep(pause * (0.5 + random.random()))
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _look_for_reply(self, session_id: str, task_id: str) -> Reply:
+        """The reply to a task that the session has, looked for again and again: that holds none of its few updates.
+
+        The server is asked whether anything happened; only then the session, which has its worker's time.
+        """
+        pause, seen = _FIRST_PAUSE, ("", 0)
+        while True:
+            description = await reconnecting(self.handle(session_id).describe)
+            if description.close_time is not None:
+                return await self.read_end(session_id, task_id)
+            now = (description.run_id, description.history_length)
+            if now != seen:
+                reply: Reply | None = await self.query(session_id, contracts.QUERY_REPLY, [task_id], Reply)
+                if reply is not None:
+                    return reply
+                seen = now
             await asyncio.sleep(pause * (0.5 + random.random()))
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from temporalio.client import RPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
-from rojak.client.errors import means_unreachable
+from rojak.client.errors import means_busy, means_unreachable
 
 T = TypeVar("T")
 
@@ -18,8 +18,12 @@ SERVER_PATIENCE = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 
 
-async def reconnecting(call: Callable[[], Awaitable[T]]) -> T:
+async def reconnecting(call: Callable[[], Awaitable[T]], *, or_busy: bool = False) -> T:
     """The result of ``call``, made again while the server is away. It has to be one that may be made twice.
+
+    Args:
+        call: makes the call.
+        or_busy: make it again while the server asks for patience too, as it does when a session is asked too much.
 
     Raises:
         RPCError: what the server says, or that it has been away for `SERVER_PATIENCE`.
@@ -36,7 +40,8 @@ async def reconnecting(call: Callable[[], Awaitable[T]]) -> T:
                 # The SDK reports the cancellation of its caller as an error of its own.
                 raise asyncio.CancelledError from error
             give_up = give_up or loop.time() + SERVER_PATIENCE
-            if not means_unreachable(error) or loop.time() > give_up:
+            is_worth_it = means_unreachable(error) or (or_busy and means_busy(error))
+            if not is_worth_it or loop.time() > give_up:
                 raise
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)

@@ -170,7 +170,8 @@ class Reply(BaseModel):
     """What a waiting caller is told.
 
     Attributes:
-        kind: answered, waiting for approval, failed, cancelled, or: the session rolled over, ask again.
+        kind: answered, waiting for approval, failed, cancelled; or without an answer: the session rolled over, ask
+            again, or too many wait for it already, look for the answer.
         task_id: the task.
         session_type: of the session.
         base: index of the oldest message kept when the reply was made.
@@ -189,7 +190,7 @@ class Reply(BaseModel):
         retrievals: each time that a retriever was asked.
     """
 
-    kind: Literal["done", "interrupted", "failed", "cancelled", "continued"] = "done"
+    kind: Literal["done", "interrupted", "failed", "cancelled", "continued", "queued"] = "done"
     task_id: str = ""
     session_type: SessionType = "persistent"
     base: int = 0

@@ -61,6 +61,9 @@ MAX_UPDATES_PER_RUN = 1500
 #: The server suggests to roll over at about 4,096 events. A worker that takes a session over replays its history, and
 #: 1,200 events (about 110 turns) take less than a second.
 ROLL_OVER_AFTER_EVENTS = 1200
+#: The server lets a workflow have 10 updates in progress. Callers who wait for an answer hold so many of them at most;
+#: more of them, and a human's decision could not get in that all of them wait for.
+MAX_WAITING_CALLERS = 6
 #: Parts of the input that hold for the next run too.
 _KEPT_OF_INPUT = {"roll_over_after_events", "check_interval_in_seconds"}
 
@@ -95,6 +98,7 @@ class OrchestratorWorkflow:
         self._clock = TurnClock()
         self._meter = SessionMeter(self._state)
         self._updates = 0
+        self._waiting = 0
         self._steps = 0
         self._draining = False
         self._ending = False
@@ -249,7 +253,14 @@ class OrchestratorWorkflow:
         return reply if self._start.task is None else reply.for_sender_of(self._start.task)
 
     async def _await_reply(self, task_id: str) -> Reply:
-        await workflow.wait_condition(lambda: task_id in self._state.mailbox or self._draining)
+        is_crowded = self._waiting >= MAX_WAITING_CALLERS and task_id not in self._state.mailbox
+        if is_crowded and workflow.patched("queued-callers"):
+            return Reply(kind="queued", task_id=task_id)
+        self._waiting += 1
+        try:
+            await workflow.wait_condition(lambda: task_id in self._state.mailbox or self._draining)
+        finally:
+            self._waiting -= 1
         with _refusals():
             reply = find_reply(self._state, task_id)
         return reply or Reply(kind="continued", task_id=task_id)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.service import RPCError
 
 from rojak import Rojak
 from rojak.agents import OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
@@ -83,13 +84,13 @@ async def running(rojak: Rojak, *activities: Any, **options: Any) -> AsyncIterat
         yield worker
 
 
-async def until_session_knows(rojak: Rojak, session_id: str, task_id: str) -> None:
+async def until_session_knows(rojak: Rojak, session_id: str, task_id: str, *, patience: float = 10) -> None:
     """Wait until a task has reached its session."""
     handle = rojak.client.get_workflow_handle(session_id)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patience):
         while True:
             try:
                 await handle.query(QUERY_PROGRESS, args=[task_id, 0])
                 return
-            except WorkflowQueryFailedError:
+            except (WorkflowQueryFailedError, RPCError):
                 await asyncio.sleep(0.02)

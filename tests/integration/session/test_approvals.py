@@ -15,7 +15,7 @@ from rojak.types.errors import (
     SessionNotFoundError,
     ToolCallNotPendingError,
 )
-from tests.integration.session.conftest import answer, task
+from tests.integration.session.conftest import answer, task, until_session_knows
 from tests.integration.session.team import NAMES
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -107,6 +107,24 @@ async def test_a_task_sent_while_a_call_waits_has_its_turn_after_the_resume(roja
     response = await later
     assert response.task_id == "later"
     assert [m.text for m in response.result.messages][-3:] == ["paid 1", "say later", "later"]
+
+
+# With each task replaying from the start the SDK drops tasks that queries wait for: it takes minutes, whatever we do.
+@pytest.mark.parametrize("worker_options", [{}], ids=["cached"])
+async def test_a_decision_gets_through_however_many_tasks_wait_for_it(rojak: Rojak, session_id: str) -> None:
+    request = request_of((await rojak.run(id=session_id, type="persistent", task=task("call pay", "echo"))).result)
+    # More than the updates that the server lets a workflow have in progress.
+    later = [
+        asyncio.create_task(rojak.run(id=session_id, type="persistent", task=task(f"say {n}"), task_id=f"later-{n}"))
+        for n in range(15)
+    ]
+    for n in range(15):
+        await until_session_knows(rojak, session_id, f"later-{n}", patience=60)
+    approve = ResumeResponse(action="approve", tool_id=request.tool_id)
+    async with asyncio.timeout(60):
+        final = await rojak.run(id=session_id, resume=approve)
+        assert answer(final.result) == "paid 1"
+        assert [answer((await response).result) for response in later] == [str(n) for n in range(15)]
 
 
 async def test_an_unknown_or_resolved_call_is_an_error_that_changes_nothing(rojak: Rojak, session_id: str) -> None:
