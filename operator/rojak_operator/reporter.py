@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from rojak.manifests.hashing import hash_of
 from rojak_operator.desired.conditions import Finding, merge_conditions, transitions
-from rojak_operator.desired.names import hash_of
 from rojak_operator.kube import ApiError, ConflictError, Kube, NotFoundError
 from rojak_operator.resources import BY_KIND, Key
 

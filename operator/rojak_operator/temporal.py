@@ -5,39 +5,29 @@ Connections are shared by all that name the same address, namespace and login; r
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from google.protobuf.json_format import ParseDict
-from temporalio.api.common.v1 import Memo, Payload, Payloads, SearchAttributes
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.api.schedule.v1 import (
-    BackfillRequest,
-    Schedule,
-    SchedulePatch,
-    ScheduleState,
-    TriggerImmediatelyRequest,
-)
+from temporalio.api.schedule.v1 import BackfillRequest, SchedulePatch, TriggerImmediatelyRequest
 from temporalio.api.workflowservice.v1 import (
-    CreateScheduleRequest,
     DeleteScheduleRequest,
     DescribeScheduleRequest,
     DescribeScheduleResponse,
     ListWorkflowExecutionsRequest,
     PatchScheduleRequest,
-    UpdateScheduleRequest,
 )
 from temporalio.client import Client, TLSConfig
-from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
-from rojak_operator.desired.schedule import OWNER_MEMO, DesiredSchedule
+from rojak.schedules import DesiredSchedule, create_request, update_request
 from rojak_operator.limits import TokenBucket
 from rojak_operator.metrics import Metrics
 
@@ -167,18 +157,8 @@ class Connection:
 
     async def create(self, desired: DesiredSchedule, *, request_id: str) -> bool:
         """Create the schedule; False if there is one of that id."""
-        schedule = await _to_proto(desired)
-        schedule.state.CopyFrom(
-            ScheduleState(paused=desired.paused, notes="paused by the manifest" if desired.paused else "")
-        )
-        request = CreateScheduleRequest(
-            namespace=self.namespace,
-            schedule_id=desired.id,
-            schedule=schedule,
-            identity=_IDENTITY,
-            request_id=request_id,
-            memo=Memo(fields={OWNER_MEMO: await _payload(desired.owner)}),
-        )
+        with _sensible():
+            request = await create_request(desired, namespace=self.namespace, identity=_IDENTITY, request_id=request_id)
         try:
             await self._call("create_schedule", self._client.workflow_service.create_schedule, request)
         except TemporalError as error:
@@ -191,19 +171,10 @@ class Connection:
         self, desired: DesiredSchedule, described: DescribeScheduleResponse, *, paused: bool | None
     ) -> None:
         """Make it as it should be. Its state, such as a pause made elsewhere, stays unless ``paused`` is given."""
-        schedule = await _to_proto(desired)
-        schedule.state.CopyFrom(described.schedule.state)
-        if paused is not None:
-            schedule.state.paused = paused
-            schedule.state.notes = "paused by the manifest" if paused else ""
-        request = UpdateScheduleRequest(
-            namespace=self.namespace,
-            schedule_id=desired.id,
-            schedule=schedule,
-            # Of two changes at a time the second one is refused, and tried again from what is then.
-            conflict_token=described.conflict_token,
-            identity=_IDENTITY,
-        )
+        with _sensible():
+            request = await update_request(
+                desired, described, paused=paused, namespace=self.namespace, identity=_IDENTITY
+            )
         await self._call("update_schedule", self._client.workflow_service.update_schedule, request)
 
     async def trigger(self, schedule_id: str, *, request_id: str) -> None:
@@ -314,48 +285,13 @@ class Connections:
         self._known.pop(digest, None)
 
 
-def owner_of(described: DescribeScheduleResponse) -> str | None:
-    """Whose schedule it is, by its memo; None if it was not made by an operator."""
-    payload = described.memo.fields.get(OWNER_MEMO)
-    if payload is None:
-        return None
-    return str(DataConverter.default.payload_converter.from_payload(payload, str))
-
-
-def applied_hash(described: DescribeScheduleResponse) -> str:
-    """Hash of a schedule without its state, as the server has it: cron strings have become calendars there."""
-    schedule = Schedule()
-    schedule.CopyFrom(described.schedule)
-    schedule.ClearField("state")
-    return hashlib.sha256(schedule.SerializeToString(deterministic=True)).hexdigest()[:16]
-
-
-async def _to_proto(desired: DesiredSchedule) -> Schedule:
-    """The message, with the workflow's argument encoded as a worker decodes it."""
-    action: dict[str, Any] = {k: v for k, v in desired.action.items() if k not in ("input", "searchAttributes")}
+@contextlib.contextmanager
+def _sensible() -> Iterator[None]:
+    """A schedule that makes no sense does not get any by waiting."""
     try:
-        schedule = ParseDict(
-            {"spec": desired.spec, "policies": desired.policies, "action": {"startWorkflow": action}}, Schedule()
-        )
+        yield
     except ValueError as error:
-        raise TemporalError(
-            f"the schedule makes no sense: {error}", code="INVALID_ARGUMENT", is_passing=False
-        ) from None
-    start = schedule.action.start_workflow
-    start.input.CopyFrom(Payloads(payloads=[await _payload(desired.action["input"])]))
-    attributes: Mapping[str, str] = desired.action.get("searchAttributes", {})
-    if attributes:
-        fields = {}
-        for name, value in attributes.items():
-            payload = await _payload(value)
-            payload.metadata["type"] = b"Keyword"
-            fields[name] = payload
-        start.search_attributes.CopyFrom(SearchAttributes(indexed_fields=fields))
-    return schedule
-
-
-async def _payload(value: Any) -> Payload:
-    return (await DataConverter.default.encode([value]))[0]
+        raise TemporalError(str(error), code="INVALID_ARGUMENT", is_passing=False) from None
 
 
 _STATUSES: Final = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from rojak.manifests import MCPServer
+from rojak.manifests.hashing import hash_of
 from rojak.manifests.mcp_server import ManagedServer
 from rojak_operator.desired.defaults import Defaults
 from rojak_operator.desired.names import (
     REFERENCES_HASH,
-    hash_of,
     labels_of,
     metadata_of,
     object_name,

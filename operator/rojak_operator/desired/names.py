@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from rojak.manifests import Resource
+from rojak.manifests.hashing import hash_of
 from rojak_operator.resources import MANAGED_BY, MANAGED_BY_LABEL
 
 #: On every object that we apply: hash of what it should be, so that a change of ours is told from one by others.
@@ -85,12 +85,6 @@ def with_hash(obj: dict[str, Any]) -> dict[str, Any]:
     metadata = obj["metadata"]
     annotations = {**metadata.get("annotations", {}), DESIRED_HASH: hash_of(counted)}
     return obj | {"metadata": metadata | {"annotations": annotations}}
-
-
-def hash_of(data: Any, length: int = 16) -> str:
-    """A short hash of plain data."""
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 def controller_of(obj: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rojak.manifests import Agent, MCPServer, WorkerPool, WorkerSpec, seconds_of
+from rojak.manifests.hashing import hash_of
 from rojak.manifests.worker import TemporalConnection
 from rojak.workerconfig import HTTP_PORT, Missing, WorkerConfig, render_worker_config
 from rojak_operator.desired.defaults import Defaults
@@ -16,7 +17,6 @@ from rojak_operator.desired.names import (
     AGENT_GENERATIONS,
     CONFIG_HASH,
     REFERENCES_HASH,
-    hash_of,
     labels_of,
     metadata_of,
     object_name,

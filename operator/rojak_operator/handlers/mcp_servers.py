@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rojak.manifests import MCPServer, seconds_of, time_of
+from rojak.manifests.hashing import hash_of
 from rojak_operator.desired.conditions import Finding, accepted, not_accepted, ready_unless, resolved_refs
 from rojak_operator.desired.mcp_server import endpoint_of, render_mcp_server
-from rojak_operator.desired.names import hash_of
 from rojak_operator.desired.reasons import ConditionType, Reason
 from rojak_operator.desired.references import data_hashes, find_missing, references_of
 from rojak_operator.desired.rollout import Rollout, read_rollout, ready_finding, selector_text

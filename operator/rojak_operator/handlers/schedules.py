@@ -13,23 +13,25 @@ from typing import Any
 from temporalio.api.workflowservice.v1 import DescribeScheduleResponse
 
 from rojak.manifests import Agent, Schedule, WorkerPool, time_of
+from rojak.manifests.hashing import hash_of
 from rojak.manifests.worker import TemporalConnection
+from rojak.schedules import DesiredSchedule, applied_hash, owner_of, render_schedule
 from rojak_operator.desired.conditions import Finding, accepted, not_accepted, ready_unless, resolved_refs
-from rojak_operator.desired.names import BACKFILL, CONNECTION, FINALIZER, TRIGGER, hash_of
+from rojak_operator.desired.connections import connection_of, operator_connection
+from rojak_operator.desired.names import (
+    BACKFILL,
+    CONNECTION,
+    FINALIZER,
+    TRIGGER,
+)
 from rojak_operator.desired.reasons import ConditionType, Reason
 from rojak_operator.desired.references import find_missing, references_of
-from rojak_operator.desired.schedule import (
-    DesiredSchedule,
-    connection_of,
-    operator_connection,
-    render_schedule,
-)
 from rojak_operator.desired.schedule_status import schedule_status
 from rojak_operator.handlers.context import Context, InvalidManifestError, parse
 from rojak_operator.handlers.logins import make_login
 from rojak_operator.kube import ConflictError, NotFoundError
 from rojak_operator.resources import SCHEDULE, Key
-from rojak_operator.temporal import Connection, TemporalError, applied_hash, owner_of
+from rojak_operator.temporal import Connection, TemporalError
 from rojak_operator.workqueue import Done, RetryLater
 
 logger = logging.getLogger(__name__)

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rojak.manifests import Agent, Schedule, WorkerPool, WorkerSpec, schedule_id_of, seconds_of, task_queue_of
+from rojak.manifests import Schedule, schedule_id_of, seconds_of, task_queue_of
+from rojak.manifests.hashing import hash_of
 from rojak.manifests.schedule import Calendar
-from rojak.manifests.worker import TemporalConnection
-from rojak_operator.desired.defaults import Defaults
-from rojak_operator.desired.names import hash_of
 
 #: Key of the schedule's memo that says whose it is.
 OWNER_MEMO: Final = "rojak-owner"
@@ -63,7 +61,7 @@ def render_schedule(
     Args:
         config_maps: data of those that it refers to, by name.
         has_attributes: whether the Temporal namespace knows our search attributes.
-        cluster: tells this cluster from others that use the same Temporal namespace.
+        cluster: tells this cluster, or this laptop, from others that use the same Temporal namespace.
     """
     spec = schedule.spec
     schedule_id = schedule_id_of(schedule.namespace, schedule.name)
@@ -91,24 +89,6 @@ def render_schedule(
         hash=hash_of(parts),
         **parts,
     )
-
-
-def connection_of(agent: Agent, pool: WorkerPool | None, default: TemporalConnection) -> TemporalConnection:
-    """The Temporal that an Agent's workers use; what they leave out is the default's, a login goes with its address."""
-    worker = pool.spec if pool is not None else agent.spec.worker or WorkerSpec()
-    own = worker.temporal.to_wire() if worker.temporal is not None else {}
-    fallback = default.to_wire()
-    if own.get("address") not in (None, fallback.get("address")):
-        fallback = {name: value for name, value in fallback.items() if name == "namespace"}
-    if own.keys() & {"tls", "apiKey"}:
-        fallback = {name: value for name, value in fallback.items() if name not in ("tls", "apiKey")}
-    return TemporalConnection.model_validate(fallback | own)
-
-
-def operator_connection(defaults: Defaults) -> TemporalConnection:
-    """The operator's own connection, without its login, which no manifest names."""
-    temporal = defaults.temporal
-    return TemporalConnection.model_validate({"address": temporal.address, "namespace": temporal.namespace})
 
 
 def _messages(schedule: Schedule, config_maps: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
