@@ -57,6 +57,7 @@ class AnthropicAgentActivities(AgentActivities):
     def __init__(self, options: AnthropicAgentOptions | None = None) -> None:
         options = options or AnthropicAgentOptions()
         super().__init__(options)
+        self._platform = options.platform
         try:
             # Here, and not when the first model is called: importing it takes a second.
             import anthropic
@@ -82,6 +83,11 @@ class AnthropicAgentActivities(AgentActivities):
     def keeps_to_schemas(self, schema: dict[str, Any]) -> bool:
         """Schemas that the API can enforce."""
         return enforceable(schema) is not None
+
+    @property
+    def provider_name(self) -> str:
+        """The provider in traces."""
+        return "aws.bedrock" if self._platform == "bedrock" else "anthropic"
 
     async def complete(self, request: CompletionRequest) -> ConversationMessage:
         """Call the model."""

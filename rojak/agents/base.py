@@ -85,6 +85,11 @@ class AgentActivities(ABC):
         self.options = options
         self.functions = FunctionRegistry(options.all_functions)
 
+    @property
+    def provider_name(self) -> str:
+        """The provider in traces, as OpenTelemetry's conventions name it."""
+        return self.agent_type
+
     @abstractmethod
     async def complete(self, request: CompletionRequest) -> ConversationMessage:
         """Let the model go on with the conversation.

@@ -9,17 +9,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from rojak.agents.base import AgentActivities, CompletionRequest
 from rojak.agents.catalogs import CatalogDesk, CatalogSource
+from rojak.agents.completion import complete, failed, refuse
 from rojak.agents.errors import ProviderFailure
 from rojak.agents.named import NamedAgents
 from rojak.agents.outputs import check_is_schema, find_problem, output_instructions, strip_fence
 from rojak.agents.streaming import HeartbeatSink, TextProgress, TextSink
 from rojak.agents.toolbox import offer_tools
 from rojak.agents.windows import WindowCache
-from rojak.telemetry.calls import ModelCallMeter
 from rojak.tools.heartbeat import Heartbeat, heartbeating
 from rojak.tools.instructions import resolve_instructions
 from rojak.tools.session_queries import fetch_catalog, fetch_frame, fetch_window
@@ -33,7 +32,7 @@ from rojak.types.activities import (
 from rojak.types.agent import Agent, AgentRef
 from rojak.types.catalog import ToolCatalog
 from rojak.types.errors import ConfigurationError
-from rojak.types.messages import ConversationMessage, Usage
+from rojak.types.messages import ConversationMessage
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +106,7 @@ class ModelActivity:
             try:
                 return self._named.get(agent.name), Refreshed(agent=self._named.get(agent.name))
             except ConfigurationError as error:
-                raise _refuse(error) from None
+                raise refuse(error) from None
         # What a worker does not know any more goes on as the session knows it.
         current = None if request.refresh is None else self._named.find(agent.name)
         if current is None or current.revision == request.refresh:
@@ -118,7 +117,7 @@ class ModelActivity:
         try:
             return await self._catalogs.find(agent, request, fetch_catalog)
         except ConfigurationError as error:
-            raise _refuse(error) from None
+            raise refuse(error) from None
 
     async def _find_agent(self, request: ModelRequest) -> Agent:
         """The agent as sent, as remembered, or as the session has it."""
@@ -146,13 +145,13 @@ class ModelActivity:
             try:
                 text = await resolve_instructions(agent, provider.functions, context)
             except ConfigurationError as error:
-                raise _refuse(error) from None
+                raise refuse(error) from None
             # It is the user's code and may raise anything. Another attempt is for those who asked for one.
             except Exception as error:
                 logger.warning("instructions of agent %r failed: %s", agent.name, type(error).__name__, exc_info=error)
                 wants_retry = agent.retry_options.retry_policy is not None
                 failure = ProviderFailure(error_type=type(error).__name__, message=str(error), retryable=wants_retry)
-                raise _failed(failure) from None
+                raise failed(failure) from None
         retrieved = (await fetch_frame()).retrieved if request.fetch_retrieved else request.retrieved
         return f"{text}\n\nRetrieved context:\n{retrieved}" if retrieved else text
 
@@ -178,7 +177,7 @@ def find_provider(providers: Mapping[str, AgentActivities], agent: Agent) -> Age
     provider = providers.get(agent.type)
     if provider is None:
         known = ", ".join(sorted(providers)) or "none"
-        raise _refuse(
+        raise refuse(
             ConfigurationError(
                 f"agent {agent.name!r} has type {agent.type!r}, which this worker does not serve (it serves:"
                 f" {known}); add that type's activities to create_worker([...])"
@@ -191,7 +190,7 @@ def _offered_tools(agent: Agent, provider: AgentActivities, catalog: ToolCatalog
     try:
         return offer_tools(agent, provider.functions, catalog)
     except ConfigurationError as error:
-        raise _refuse(error) from None
+        raise refuse(error) from None
 
 
 def _keeps_to_schema(agent: Agent, provider: AgentActivities) -> bool:
@@ -202,7 +201,7 @@ def _keeps_to_schema(agent: Agent, provider: AgentActivities) -> bool:
     try:
         check_is_schema(schema)
     except ConfigurationError as error:
-        raise _refuse(error) from None
+        raise refuse(error) from None
     return agent.output_mode == "native" and provider.keeps_to_schemas(schema)
 
 
@@ -219,65 +218,3 @@ def _judge(
         field = problem.field or "the answer as a whole"
         logger.warning("an answer of agent %r does not fit its schema: %s, rule %r", name, field, problem.rule)
     return answer, problem
-
-
-async def complete(provider: AgentActivities, completion: CompletionRequest) -> ConversationMessage:
-    """The provider's answer, or its failure as Temporal is to see it.
-
-    Raises:
-        ApplicationError: it failed, or the answer is too large.
-    """
-    meter = ModelCallMeter(completion.agent.name, completion.agent.model)
-    with meter.measuring():
-        reply = await _call_provider(provider, completion, meter)
-        meter.usage = reply.usage or Usage()
-    size = len(reply.text.encode())
-    if size > MAX_ANSWER_BYTES:
-        raise ApplicationError(
-            f"the model's answer has {size} bytes; at most {MAX_ANSWER_BYTES} fit into a session",
-            type="PayloadTooLargeError",
-            non_retryable=True,
-        )
-    return reply
-
-
-async def _call_provider(
-    provider: AgentActivities, completion: CompletionRequest, meter: ModelCallMeter
-) -> ConversationMessage:
-    try:
-        return await provider.complete(completion)
-    except ConfigurationError as error:
-        meter.error = type(error).__name__
-        raise _refuse(error) from None
-    # Whatever else a provider's code raises is for its classifier to judge.
-    except Exception as error:
-        failure = provider.classify(error)
-        if failure is None:
-            failure = ProviderFailure(error_type=type(error).__name__, message=str(error), retryable=True)
-        meter.error = failure.error_type
-        # By its type alone: the text may quote the conversation.
-        logger.warning(
-            "model call of agent %r failed: %s (%s)",
-            completion.agent.name,
-            failure.error_type,
-            "may be tried again" if failure.retryable else "not worth another try",
-            exc_info=error if logger.isEnabledFor(logging.DEBUG) else None,
-        )
-        raise _failed(failure) from None
-
-
-def _failed(failure: ProviderFailure) -> ApplicationError:
-    """The failure for Temporal. Benign, because it was logged here, and Temporal's own log would quote its text."""
-    return ApplicationError(
-        failure.message,
-        type=failure.error_type,
-        non_retryable=not failure.retryable,
-        next_retry_delay=failure.retry_after,
-        category=ApplicationErrorCategory.BENIGN,
-    )
-
-
-def _refuse(error: ConfigurationError) -> ApplicationError:
-    """What no other attempt can mend."""
-    logger.warning("model call refused: %s", error)
-    return _failed(ProviderFailure(error_type=type(error).__name__, message=str(error), retryable=False))

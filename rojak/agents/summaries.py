@@ -8,7 +8,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from rojak.agents.base import AgentActivities, CompletionRequest
-from rojak.agents.model_activity import complete, find_provider
+from rojak.agents.completion import complete
+from rojak.agents.model_activity import find_provider
 from rojak.session.limits import SUMMARY_CHARACTERS
 from rojak.tools.heartbeat import heartbeating
 from rojak.types.activities import SUMMARISE, SummaryRequest, SummaryResult

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from typing import Any
 
 from pydantic_core import PydanticSerializationError
@@ -43,6 +44,8 @@ def make_task(
         fields["settings"] = settings
     if stream:
         fields["stream"] = True
+    if (trace := _current_trace()) is not None:
+        fields["trace"] = trace
     task = Task(**fields)
     try:
         check_task_size(task)
@@ -84,3 +87,14 @@ def storable(context: Any) -> dict[str, Any]:
                 " connections and other live objects in the function that needs them"
             ) from None
     return result
+
+
+def _current_trace() -> str | None:
+    """The ``traceparent`` of the span that is current in the caller; None in programs that do not trace."""
+    if "opentelemetry.trace" not in sys.modules:
+        return None
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    return carrier.get("traceparent")

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from rojak.hosting.connection import connect
 from rojak.hosting.http import make_app, serving
@@ -16,8 +17,13 @@ from rojak.hosting.pool import Pool, run_workers
 from rojak.hosting.readiness import Readiness
 from rojak.hosting.secrets import Secrets
 from rojak.telemetry.prometheus import MetricsRuntime
+from rojak.telemetry.spans import OTLP_ENDPOINTS
 from rojak.types.errors import ConfigurationError
 from rojak.workerconfig.model import WorkerConfig
+from rojak.workflows.tracing import use_tracer
+
+if TYPE_CHECKING:
+    from rojak.telemetry.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +41,9 @@ async def run_worker_process(config: WorkerConfig, environ: Mapping[str, str] = 
     secrets = Secrets(config.secrets, environ)
     pool = Pool(config, secrets)
     metrics = MetricsRuntime()
+    tracing = _start_tracing(config.name, environ)
     client = await connect(config.temporal, secrets, identity=worker_identity(config.name), runtime=metrics.runtime)
-    workers = pool.build_workers(client)
+    workers = pool.build_workers(client, interceptors=[] if tracing is None else [tracing.interceptor()])
     readiness = Readiness(client, pool.task_queues)
     app = make_app(readiness, metrics.read)
     async with serving(app, config.http.host, config.http.port) as port, _in_background(readiness):
@@ -52,7 +59,25 @@ async def run_worker_process(config: WorkerConfig, environ: Mapping[str, str] = 
                 await run_workers(workers, stop)
             except* ConfigurationError as group:
                 raise group.exceptions[0] from None
+    if tracing is not None:
+        # What is left is sent, which may take as long as the exporter's time limit.
+        await asyncio.to_thread(tracing.stop)
     logger.info("stopped")
+
+
+def _start_tracing(pool: str, environ: Mapping[str, str]) -> Tracing | None:
+    """Trace if there is an endpoint."""
+    if not any(environ.get(name) for name in OTLP_ENDPOINTS):
+        return None
+    # Here, because it takes time to import, and most have no use for it.
+    from rojak.telemetry.tracing import Tracing, wants_tracing
+
+    if not wants_tracing(environ):
+        return None
+    tracing = Tracing(f"rojak-worker-{pool}")
+    use_tracer(tracing)
+    logger.info("traces are sent to the OTLP endpoint")
+    return tracing
 
 
 def worker_identity(pool: str) -> str:

@@ -212,6 +212,8 @@ def _begin_turn(state: SessionState, now: float) -> None:
         run_timeout=settings.run_timeout,
         deadline=deadline_of(settings, now),
         refresh=wants_refresh(state.agent),
+        trace=task.trace,
+        began=now,
     )
     if state.agent is None:
         # It was sent while a turn was in progress whose failure took the agent away again.

@@ -45,7 +45,10 @@ class Settings(BaseModel):
 
 
 class Task(BaseModel):
-    """What a caller asks for, as it is sent. ``id`` makes sending it twice the same as sending it once."""
+    """What a caller asks for, as it is sent. ``id`` makes sending it twice the same as sending it once.
+
+    ``trace`` is the caller's ``traceparent``, where it traces.
+    """
 
     id: str
     messages: list[ConversationMessage]
@@ -53,6 +56,7 @@ class Task(BaseModel):
     context_variables: dict[str, Any] = {}
     settings: Settings = Settings()
     stream: bool = False
+    trace: str | None = None
 
 
 class ToolRejected(BaseModel):
@@ -136,6 +140,8 @@ class Turn(Stored):
         limit: the limit that ends the turn, once one does.
         misfits: answers that did not fit the agent's schema.
         refresh: the active agent came by name, and the next model call brings its current definition.
+        trace: the caller's ``traceparent``, where it traces.
+        began: when the turn did, in seconds since the epoch.
         delegated: calls that other sessions were started for.
     """
 
@@ -163,6 +169,8 @@ class Turn(Stored):
     limit: LimitReached | None = None
     misfits: int = 0
     refresh: bool = False
+    trace: str | None = None
+    began: float = 0.0
     delegated: int = 0
 
 

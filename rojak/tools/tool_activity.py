@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from temporalio import activity
 
 from rojak.telemetry.calls import measuring_tool_call
+from rojak.telemetry.spans import tool_span
 from rojak.tools.current import CallInfo, calling
 from rojak.tools.execution import execute_function
 from rojak.tools.heartbeat import heartbeating
@@ -44,11 +45,25 @@ class ToolActivity:
         async with heartbeating():
             if request.fetch_context:
                 context = (await fetch_frame()).context_variables
-            with calling(call), measuring_tool_call(request.agent_name, request.name):
-                return await execute_function(
+            span_of_call = tool_span(
+                tool=request.name,
+                kind="function",
+                agent=request.agent_name,
+                session_id=call.session_id,
+                call_id=request.call_id,
+                arguments=request.arguments,
+                description=spec.schema["function"].get("description"),
+            )
+            with calling(call), measuring_tool_call(request.agent_name, request.name), span_of_call as span:
+                outcome = await execute_function(
                     spec,
                     request.arguments,
                     context,
                     timeout=request.timeout_in_seconds,
                     raise_errors=request.raise_errors,
                 )
+                if isinstance(outcome, ToolFailed):
+                    span.fail(outcome.error_type)
+                elif span.captures:
+                    span.set(gen_ai__tool__call__result=outcome.output)
+                return outcome

@@ -28,6 +28,7 @@ from rojak.types.messages import ConversationMessage, Usage
 from rojak.workflows import contracts
 from rojak.workflows.contracts import CallerMessage, ChildReport, SessionInput
 from rojak.workflows.metrics import count_tool_call
+from rojak.workflows.tracing import trace_context
 
 #: How often one end looks whether the other one is still there, when nothing else would tell.
 CHECK_INTERVAL = timedelta(hours=1)
@@ -83,6 +84,8 @@ class SessionFamily:
         fields: dict[str, Any] = {"id": "task", "messages": [message], "agent": tool.agent}
         if tool.share_context and self._state.context_variables:
             fields["context_variables"] = self._state.context_variables
+        if (trace := trace_context(self._state)) is not None:
+            fields["trace"] = trace
         return Task(**fields)
 
     async def _watch(self, child_id: str, start: SessionInput) -> None:

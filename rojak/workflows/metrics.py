@@ -1,6 +1,7 @@
-"""What sessions count, on the meter of the worker's Temporal runtime: never twice, however often a workflow replays.
+"""What sessions count, and where they tell a tracer how they went.
 
-Labels are names that a developer gave. Nothing that was said, and no id, is among them.
+Metrics are on the meter of the worker's Temporal runtime: never counted twice, however often a workflow replays. Labels
+are names that a developer gave. Nothing that was said, and no id, is among them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from rojak.session.state import CallOutcome, PendingCall, SessionState, Turn
 from rojak.session.steps import ApprovalsExpired, Outcome, TurnBegun
 from rojak.types.activities import RetrieveResult, ToolReturned
 from rojak.types.retriever import Retriever
+from rojak.workflows.tracing import trace_handoff, trace_turn
 
 
 def count_retrieval(retriever: Retriever, result: RetrieveResult) -> None:
@@ -55,7 +57,6 @@ class SessionMeter:
         self._agent = ""
         self._handoffs = 0
         self._waiting: dict[str, PendingCall] = {}
-        self._began: float | None = None
 
     def before(self) -> None:
         """Look at the session before an outcome is applied."""
@@ -68,10 +69,8 @@ class SessionMeter:
     def after(self, outcome: Outcome) -> None:
         """Count what the outcome changed."""
         state, turn = self._state, self._turn
-        if isinstance(outcome, TurnBegun):
-            self._began = outcome.now
-            if state.agent is not None:
-                _count("rojak_turns", "Turns that began.", agent=state.agent.name)
+        if isinstance(outcome, TurnBegun) and state.agent is not None:
+            _count("rojak_turns", "Turns that began.", agent=state.agent.name)
         waiting = {pending.call.id: pending for pending in waiting_calls(state.turn)}
         for call_id, pending in waiting.items():
             if call_id not in self._waiting:
@@ -83,13 +82,14 @@ class SessionMeter:
         if state.turn is not None:
             for handoff in state.turn.handoffs[self._handoffs :]:
                 _count("rojak_handoffs", "Hand-offs.", agent=handoff.from_agent, to=handoff.to_agent)
+                trace_handoff(state.turn, handoff.from_agent, handoff.to_agent)
         if turn is not None and state.turn is None:
             self._count_run(turn)
 
     def count_cancelled(self) -> None:
         """The session ends while a turn is in progress."""
         if self._state.turn is not None:
-            self._record_run(self._agent_now(), "cancelled")
+            _record_run(self._state.turn, self._agent_now(), "cancelled")
 
     def _agent_now(self) -> str:
         return self._state.agent.name if self._state.agent else self._agent
@@ -98,24 +98,25 @@ class SessionMeter:
         reply = self._state.mailbox.get(turn.task_id)
         if reply is None:
             return
-        failed = reply.kind == "failed"
-        self._record_run(self._agent, "failed" if failed else "answered" if reply.limit is None else "limited")
+        outcome = "failed" if reply.kind == "failed" else "answered" if reply.limit is None else "limited"
+        _record_run(turn, self._agent, outcome, reply.error_type)
 
-    def _record_run(self, agent_name: str, outcome: str) -> None:
-        _count(
-            "rojak_runs",
-            "Runs that ended, by the agent that ended them and how: answered, limited, failed, cancelled.",
-            agent=agent_name,
-            outcome=outcome,
+
+def _record_run(turn: Turn, agent_name: str, outcome: str, error_type: str | None = None) -> None:
+    _count(
+        "rojak_runs",
+        "Runs that ended, by the agent that ended them and how: answered, limited, failed, cancelled.",
+        agent=agent_name,
+        outcome=outcome,
+    )
+    trace_turn(turn, agent_name, outcome, error_type)
+    # A turn of before there was this field began at an unknown time.
+    if turn.began:
+        histogram = workflow.metric_meter().create_histogram_timedelta(
+            "rojak_run_duration", "How long runs took, waiting for humans included."
         )
-        # Where the turn began in an earlier run of the workflow, nobody here knows when.
-        if self._began is not None:
-            histogram = workflow.metric_meter().create_histogram_timedelta(
-                "rojak_run_duration", "How long runs took, waiting for humans included."
-            )
-            took = timedelta(seconds=workflow.time() - self._began)
-            histogram.record(took, {"agent": agent_name, "outcome": outcome})
-            self._began = None
+        took = timedelta(seconds=workflow.time() - turn.began)
+        histogram.record(took, {"agent": agent_name, "outcome": outcome})
 
 
 def _count_approval(agent_name: str, tool_name: str, outcome: str) -> None:

@@ -55,6 +55,7 @@ from rojak.workflows.clock import TimeIsUp, TurnClock
 from rojak.workflows.contracts import Ask, CallerMessage, ChildReport, ConfigChange, Resume, SessionInput
 from rojak.workflows.display import show_progress, tag_workflow
 from rojak.workflows.metrics import SessionMeter, count_decision
+from rojak.workflows.tracing import trace_context
 
 #: The server takes 2,000 updates in one run of a workflow; roll over well before.
 MAX_UPDATES_PER_RUN = 1500
@@ -264,6 +265,10 @@ class OrchestratorWorkflow:
         with _refusals():
             reply = find_reply(self._state, task_id)
         return reply or Reply(kind="continued", task_id=task_id)
+
+    def trace_context(self) -> str | None:
+        """The ``traceparent`` of calls that are made now; a worker that traces passes it on to them."""
+        return trace_context(self._state)
 
     def _check_open(self) -> None:
         if self._draining:
