@@ -12,6 +12,7 @@ from temporalio.service import TLSConfig
 from rojak.hosting.secrets import Secrets
 from rojak.types.errors import ConfigurationError
 from rojak.workerconfig.model import TemporalEntry, TLSEntry
+from rojak.workflows.converter import derive_client
 
 _WHO = "the connection to Temporal"
 
@@ -42,7 +43,7 @@ async def connect(entry: TemporalEntry, secrets: Secrets, *, identity: str, runt
     options = {name: value for name, value in options.items() if value is not None}
     options.setdefault("target_host", "localhost:7233")
     try:
-        return await Client.connect(**options, identity=identity, runtime=runtime)
+        return derive_client(await Client.connect(**options, identity=identity, runtime=runtime))
     except RuntimeError as error:
         raise ConfigurationError(
             f"Temporal cannot be reached at {options['target_host']}: {error}; is it running, and are"

@@ -18,6 +18,7 @@ from rojak.agents import (
     OpenAIAgent,
 )
 from rojak.hosting.functions import Function, FunctionSource
+from rojak.hosting.mcp_servers import named_mcp_tools
 from rojak.manifests import handoff_name_of, seconds_of, task_queue_of, tool_name_of
 from rojak.manifests.agent import AgentSpec
 from rojak.manifests.tools import Approval
@@ -145,6 +146,10 @@ class Definition:
                 continue
             if tool.approval is not None and tool.approval.mode == "Always":
                 found.append(Interrupt(name, **_approval(tool.approval)))
+        for server, tool, _ in named_mcp_tools(self.entry.spec):
+            if tool.approval is not None and tool.approval.mode != "Never":
+                only = {"destructive": True} if tool.approval.mode == "Destructive" else {}
+                found.append(Interrupt(server=server, **only, **_approval(tool.approval)))
         return found
 
 

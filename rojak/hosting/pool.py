@@ -14,10 +14,13 @@ from temporalio.worker import PollerBehaviorAutoscaling
 from rojak.agents import AgentActivities
 from rojak.hosting.definitions import Definition
 from rojak.hosting.functions import FunctionSource
+from rojak.hosting.mcp_servers import build_mcp_servers
 from rojak.hosting.providers import BrokenProvider, build_provider, build_retrievers
 from rojak.hosting.secrets import MissingSecretError, Secrets
 from rojak.manifests import seconds_of
+from rojak.retrievers import RetrieverActivities
 from rojak.types.errors import ConfigurationError
+from rojak.types.mcp import MCPServerConfig
 from rojak.worker import RojakWorker
 from rojak.workerconfig.model import WorkerConfig
 
@@ -74,7 +77,8 @@ class Pool:
         return RojakWorker(
             client,
             definition.entry.task_queue,
-            [self._provider(definition), *build_retrievers(definition, self._secrets)],
+            [self._provider(definition), *self._retrievers(definition)],
+            mcp_servers=self._mcp_servers(definition),
             agents=[definition.agent],
             worker_options={
                 "max_concurrent_activities": self._config.max_concurrent_calls,
@@ -94,6 +98,19 @@ class Pool:
                 raise
             logger.error("%s; its runs fail, the other agents of the pool work", error)
             return BrokenProvider(definition, str(error))
+
+    def _retrievers(self, definition: Definition) -> list[RetrieverActivities]:
+        """What asks the agent's stores. A look-up that fails is no failure of a run, and nor is its Secret."""
+        try:
+            return build_retrievers(definition, self._secrets)
+        except MissingSecretError as error:
+            logger.error("%s; it works without what it would look up", error)
+            return []
+
+    def _mcp_servers(self, definition: Definition) -> dict[str, MCPServerConfig]:
+        entries = {entry.name: entry for entry in self._config.mcp_servers}
+        entry = definition.entry
+        return build_mcp_servers(f"Agent {entry.name!r}", entry.spec, entries, self._secrets)
 
 
 async def run_workers(workers: Sequence[RojakWorker], stop: asyncio.Event) -> None:

@@ -15,8 +15,11 @@ from rojak.types.session import ResumeRequest, ResumeResponse
 
 def hold_for_approval(agent: Agent, call: ToolCall, route: Route, now: float) -> PendingCall:
     """The call as pending, waiting if the agent has an interrupt for it."""
-    destructive = isinstance(route, MCPRoute) and route.destructive
-    interrupt = agent.interrupt_for(call.function.name, destructive=destructive)
+    name = call.function.name
+    if isinstance(route, MCPRoute):
+        interrupt = agent.interrupt_for(name, destructive=route.destructive, server=route.server)
+    else:
+        interrupt = agent.interrupt_for(name)
     if interrupt is None:
         return PendingCall(call=call, route=route)
     limit = interrupt.timeout_in_seconds

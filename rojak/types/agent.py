@@ -18,14 +18,15 @@ from rojak.types.tools import AnyTool, Tool
 class Interrupt(BaseModel):
     """Asks a human before a tool runs: ``Interrupt("process_payment")``, ``Interrupt("files_*")``.
 
-    ``Interrupt(destructive=True)`` stands for every tool of an MCP server that may destroy something. Of several
-    interrupts for one tool the most specific counts: its name, then a pattern (the one that says most of the name),
-    then ``destructive``.
+    ``Interrupt(destructive=True)`` stands for every tool of an MCP server that may destroy something, and
+    ``Interrupt(server="files")`` for every tool of one server. Of several interrupts for one tool the most specific
+    counts: its name, then a pattern (the one that says most of the name), then ``server``, then ``destructive``.
 
     Attributes:
         tool_name: the function or tool whose calls wait for approval; ``*`` and ``?`` stand for any text and any
             character, as in file names.
         destructive: calls of destructive tools wait, whatever their names.
+        server: calls of this MCP server's tools wait; with ``destructive`` only those of its destructive ones.
         question: what the human is asked; None means a question made from the call.
         when: ``"before"`` the call is the only time there is.
         timeout_in_seconds: how long to wait for the human; None waits for ever (durably, at no cost).
@@ -36,6 +37,7 @@ class Interrupt(BaseModel):
 
     tool_name: str | None = None
     destructive: bool = False
+    server: str | None = None
     question: str | None = None
     when: Literal["before"] = "before"
     timeout_in_seconds: float | None = Field(default=None, gt=0, le=LONGEST_SECONDS)
@@ -48,21 +50,23 @@ class Interrupt(BaseModel):
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
-        if (self.tool_name is None) is not self.destructive:
+        if (self.tool_name is None) is not (self.destructive or self.server is not None):
             raise ValueError(
                 "an interrupt names a tool, as in Interrupt('pay') or Interrupt('files_*'), or is"
-                " Interrupt(destructive=True)"
+                " Interrupt(destructive=True) or Interrupt(server='files')"
             )
         return self
 
-    def specificity(self, tool_name: str, *, destructive: bool) -> int:
+    def specificity(self, tool_name: str, *, destructive: bool, server: str | None = None) -> int:
         """How specifically the interrupt stands for a tool; 0 if it does not."""
         if self.tool_name is None:
-            return 1 if destructive else 0
+            if (self.destructive and not destructive) or self.server not in (None, server):
+                return 0
+            return 1 if self.server is None else 2
         if self.tool_name == tool_name:
-            return len(tool_name) + 3
+            return len(tool_name) + 4
         if fnmatchcase(tool_name, self.tool_name):
-            return 2 + sum(character not in "*?" for character in self.tool_name)
+            return 3 + sum(character not in "*?" for character in self.tool_name)
         return 0
 
 
@@ -206,11 +210,13 @@ class Agent(BaseModel):
         """The tool that is no function and that models call by this name, or None."""
         return next((tool for tool in self.tools if tool.name == name), None)
 
-    def interrupt_for(self, tool_name: str, *, destructive: bool = False) -> Interrupt | None:
+    def interrupt_for(
+        self, tool_name: str, *, destructive: bool = False, server: str | None = None
+    ) -> Interrupt | None:
         """The interrupt that a call of this function or tool triggers: the most specific one, or None."""
         found, most = None, 0
         for interrupt in self.interrupts:
-            if (specificity := interrupt.specificity(tool_name, destructive=destructive)) > most:
+            if (specificity := interrupt.specificity(tool_name, destructive=destructive, server=server)) > most:
                 found, most = interrupt, specificity
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from rojak.types import OrchestratorResponse, ResumeRequest
 from rojak.types.errors import RunFailedError
 from tests.integration.hosting.worker_processes import FUNCTIONS, agent, configuration, started
 from tests.integration.session.script import follow_script
+
+ROOT = Path(__file__).resolve().parents[3]
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -81,6 +84,33 @@ async def test_one_process_serves_agents_that_hand_over_by_name(
         last = model.requests[-1]
         assert last.headers["x-team"] == "blue"
         assert last.conversation.body["temperature"] == 0.5
+        worker.process.terminate()
+        assert await worker.end() == 0, worker.log
+        assert "Warning" not in worker.log
+
+
+async def test_tools_of_mcp_servers_have_the_agents_own_names_filters_and_approvals(
+    temporal_address: str, temporal_client: Client, namespace: str, model: ModelServer, tmp_path: Path
+) -> None:
+    server = {
+        "name": "home",
+        "command": [sys.executable, "-m", "tests.integration.mcp.server_program", "stdio"],
+        "env": [{"name": "PYTHONPATH", "value": str(ROOT)}],
+    }
+    approval = {"mode": "Destructive", "question": "Really?"}
+    mcp = {"serverRef": {"name": "home"}, "prefix": "home_", "include": ["get_weather", "delete_*"]}
+    absent = {"mcp": {"serverRef": {"name": "absent"}}}
+    agents = [agent("a", model.base_url, namespace, tools=[{"mcp": mcp, "approval": approval}, absent])]
+    config = configuration(temporal_address, namespace, agents, mcpServers=[server])
+    rojak = Rojak(temporal_client, task_queue=f"{namespace}.a")
+    async with started(tmp_path, config) as worker:
+        await worker.ready()
+        script = task("a", 'call home_get_weather {"city": "Rome"}', "call home_delete_everything", "echo")
+        response = await rojak.run(id=namespace, type="persistent", task=script)
+        assert sorted(model.requests[-1].conversation.tools) == ["home_delete_everything", "home_get_weather"]
+        assert isinstance(response.result, ResumeRequest)
+        assert (response.result.tool_name, response.result.question) == ("home_delete_everything", "Really?")
+        assert "MCP server 'absent', which is not there" in worker.log
         worker.process.terminate()
         assert await worker.end() == 0, worker.log
 
