@@ -23,6 +23,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from rojak.agents.base import AgentActivities
 from rojak.agents.catalogs import CatalogDesk
+from rojak.agents.describe_activity import DescribeActivity
 from rojak.agents.model_activity import ModelActivity
 from rojak.agents.named import NamedAgents
 from rojak.agents.streaming import TextSink
@@ -212,6 +213,7 @@ class RojakWorker:
                 MCPToolActivity(self._mcp).call_mcp_tool,
                 RetrievalActivity(self._retrievers).retrieve,
                 SummaryActivity(self._agents).summarise,
+                DescribeActivity(self._named, self._mcp).describe_agents,
             ],
             **(options | self._options),
         )

@@ -1,5 +1,6 @@
 """The client: what an application uses to talk to agents."""
 
+from rojak.client.agents import describe_agent, list_agents
 from rojak.client.events import (
     Done,
     Event,
@@ -28,4 +29,6 @@ __all__ = [
     "ToolCalled",
     "ToolResult",
     "WaitingForApproval",
+    "describe_agent",
+    "list_agents",
 ]

@@ -20,6 +20,7 @@ from rojak.telemetry.prometheus import MetricsRuntime
 from rojak.telemetry.spans import OTLP_ENDPOINTS
 from rojak.types.errors import ConfigurationError
 from rojak.workerconfig.model import WorkerConfig
+from rojak.workflows.contracts import WORKER_IDENTITY
 from rojak.workflows.tracing import use_tracer
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _start_tracing(pool: str, environ: Mapping[str, str]) -> Tracing | None:
 
 def worker_identity(pool: str) -> str:
     """By which Temporal, and readiness, know the process."""
-    return f"{pool}/{os.getpid()}@{socket.gethostname()}"
+    return f"{WORKER_IDENTITY}{pool}/{os.getpid()}@{socket.gethostname()}"
 
 
 @contextlib.asynccontextmanager

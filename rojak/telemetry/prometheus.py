@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from datetime import timedelta
 
 from temporalio.runtime import (
     PrometheusConfig,
@@ -17,6 +18,8 @@ from temporalio.runtime import (
 
 from rojak.telemetry.calls import MODEL_CALL_DURATION, TOOL_CALL_DURATION
 
+#: How often Temporal is told that the worker is there; clients list agents by it.
+WORKER_HEARTBEAT = timedelta(seconds=10)
 #: Seconds that the runtime has to answer.
 READ_TIMEOUT = 5.0
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -42,7 +45,7 @@ class MetricsRuntime:
                 "rojak_run_duration": RUN_BUCKETS,
             },
         )
-        self.runtime = Runtime(telemetry=TelemetryConfig(metrics=config))
+        self.runtime = Runtime(telemetry=TelemetryConfig(metrics=config), worker_heartbeat_interval=WORKER_HEARTBEAT)
 
     async def read(self) -> bytes:
         """All metrics.

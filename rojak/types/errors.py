@@ -27,6 +27,10 @@ class RunTimeoutError(RojakError, TimeoutError):
     """The caller's own ``timeout`` passed. The run goes on; ``get_result`` fetches its answer later."""
 
 
+class AgentNotFoundError(RojakError, LookupError):
+    """The workers that were asked know no agent of that name."""
+
+
 class SessionNotFoundError(RojakError, LookupError):
     """There is no session of that id, or it has finished and cannot take what was sent."""
 

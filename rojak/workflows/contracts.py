@@ -29,6 +29,9 @@ QUERY_REPLY = "get_reply"
 QUERY_PROGRESS = "get_progress"
 QUERY_APPROVALS = "get_approvals"
 
+#: How the identity of a `rojak worker` process begins, by which Temporal and clients know it.
+WORKER_IDENTITY = "rojak-worker/"
+
 #: ApplicationError type by which a session that is rolling over asks its caller to come again.
 SESSION_DRAINING = "SessionDraining"
 

@@ -13,9 +13,10 @@ from temporalio.client import Client
 
 from rojak import ResumeResponse, Rojak, TaskParams
 from rojak.agents import AgentRef
+from rojak.client import describe_agent, list_agents
 from rojak.testing import ModelServer
 from rojak.types import OrchestratorResponse, ResumeRequest
-from rojak.types.errors import RunFailedError
+from rojak.types.errors import AgentNotFoundError, NoWorkerError, RunFailedError
 from tests.integration.hosting.worker_processes import FUNCTIONS, agent, configuration, started
 from tests.integration.session.script import follow_script
 
@@ -113,6 +114,38 @@ async def test_tools_of_mcp_servers_have_the_agents_own_names_filters_and_approv
         assert "MCP server 'absent', which is not there" in worker.log
         worker.process.terminate()
         assert await worker.end() == 0, worker.log
+
+
+async def test_agents_are_listed_and_described_by_their_workers(
+    temporal_address: str, temporal_client: Client, namespace: str, model: ModelServer, tmp_path: Path
+) -> None:
+    hand_off = {"agentRef": {"name": "b"}, "description": "Knows b"}
+    agents = [
+        agent("a", model.base_url, namespace, handoffs=[hand_off], session={"onConfigChange": "Pin"}),
+        agent("b", model.base_url, namespace),
+    ]
+    async with started(tmp_path, configuration(temporal_address, namespace, agents)) as worker:
+        await worker.ready()
+        found = await describe_agent(temporal_client, f"{namespace}.a", "a")
+        assert (found.model, found.pinned, found.tools, found.hands_over_to) == (
+            "gpt-5-mini",
+            True,
+            ["transfer_to_b"],
+            ["b"],
+        )
+        with pytest.raises(AgentNotFoundError, match="know no agent 'c'; they know: 'a'"):
+            await describe_agent(temporal_client, f"{namespace}.a", "c")
+        async with asyncio.timeout(40):
+            while True:
+                listed = [a for a in await list_agents(temporal_client) if a.task_queue.startswith(namespace)]
+                if len(listed) == 2:
+                    break
+                await asyncio.sleep(0.5)
+        assert [a.name for a in listed] == ["a", "b"]
+        assert listed[0].revision == found.revision
+        assert str(worker.process.pid) in listed[0].workers[0]
+    with pytest.raises(NoWorkerError, match="no worker on task queue"):
+        await describe_agent(temporal_client, f"{namespace}.nobody", "nobody")
 
 
 async def test_health_says_alive_and_readiness_says_polling(
