@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "init": Entry("rojak.cli.init", "Write a project to begin with: an agent, its functions, a test."),
     "validate": Entry("rojak.cli.validate", "Check manifests: their schema, and what they refer to."),
     "crds": Entry("rojak.cli.crds", "Print the CustomResourceDefinitions, for kubectl apply -f -."),
+    "dev": Entry("rojak.cli.dev", "Run manifests on this machine, with Temporal and all.", extra="cli,worker,dev"),
     "worker": Entry("rojak.cli.worker", "Serve the agents of a configuration.", extra="cli,worker"),
     "operator": Entry("rojak.cli.operator", "Run the Kubernetes operator.", extra="operator"),
 }

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 #: Seconds that the child has between SIGTERM and SIGKILL.
@@ -22,10 +22,10 @@ class ChildProcess:
     killed.
     """
 
-    def __init__(self, command: Sequence[str], log: Path) -> None:
+    def __init__(self, command: Sequence[str], log: Path, *, environ: Mapping[str, str] | None = None) -> None:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=environ
             )
         self._watcher: subprocess.Popen[bytes] | None = None
         if os.name == "posix":

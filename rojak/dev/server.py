@@ -215,7 +215,7 @@ class _PortTakenError(RojakError):
     """Somebody else listens on a port that the server wants."""
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     """Whether a server could listen there. Asked first, because another Temporal server there would answer for ours."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -229,7 +229,7 @@ def _is_free(port: int) -> bool:
 def _becomes_free(port: int) -> bool:
     """Whether the port is free or soon will be: a server that was killed lets go of it a bit later."""
     give_up = time.monotonic() + _PORT_PATIENCE
-    while not (free := _is_free(port)) and time.monotonic() < give_up:
+    while not (free := is_free(port)) and time.monotonic() < give_up:
         time.sleep(0.05)
     return free
 

@@ -1,0 +1,1 @@
+"""The pizza team as files: ``rojak dev -f examples/pizza/manifests``."""

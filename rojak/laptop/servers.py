@@ -1,0 +1,109 @@
+"""MCP servers that listen at a port: programs that `rojak dev` starts, and starts again when they end.
+
+Those that speak over their standard streams are started by the workers of the agents that use them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from rojak.dev.process import ChildProcess
+from rojak.laptop.board import Board, ServerEntry, State
+from rojak.laptop.plan import ServerPlan
+
+_LOOK: Final = 0.2
+_PAUSES: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)
+_WELL_AFTER: Final = 20.0
+
+
+class Servers:
+    """The MCP servers of the files.
+
+    Args:
+        board: what is shown.
+        folder: for what the programs print.
+        environ: of the programs, under their own variables.
+    """
+
+    def __init__(self, board: Board, folder: Path, environ: Mapping[str, str]) -> None:
+        self._board, self._folder, self._environ = board, folder, environ
+        self._running: dict[str, tuple[ServerPlan, asyncio.Task[None]]] = {}
+
+    async def apply(self, plans: Mapping[str, ServerPlan]) -> None:
+        """Run these."""
+        gone = [name for name, (plan, _) in self._running.items() if plans.get(name) != plan]
+        await asyncio.gather(*(self._end(name) for name in gone))
+        for name in [name for name in self._board.servers if name not in plans]:
+            del self._board.servers[name]
+        for name, plan in plans.items():
+            where = plan.url or "started by its agents' workers"
+            entry = self._board.servers.setdefault(name, ServerEntry(plan.kind, where))
+            entry.kind, entry.where = plan.kind, where
+            if plan.kind == "http" and name not in self._running:
+                self._running[name] = plan, asyncio.create_task(self._run(plan, entry))
+
+    async def stop(self) -> None:
+        """End all."""
+        await asyncio.gather(*(self._end(name) for name in list(self._running)))
+
+    async def _end(self, name: str) -> None:
+        _, task = self._running.pop(name)
+        task.cancel()
+        await asyncio.wait([task])
+
+    async def _run(self, plan: ServerPlan, entry: ServerEntry) -> None:
+        deaths, loop = 0, asyncio.get_running_loop()
+        log = self._folder / f"mcp-{plan.name.replace('/', '-')}.log"
+        while True:
+            began = loop.time()
+            entry.state, entry.detail = State.STARTING, ""
+            try:
+                child = await asyncio.to_thread(self._start, plan, log)
+            except OSError as error:
+                entry.state, entry.detail = State.FAILED, f"{plan.command[0]}: {error.strerror}"
+                self._board.fail(f"MCP server {plan.name} cannot be started: {entry.detail}")
+                await asyncio.sleep(_PAUSES[-1])
+                continue
+            entry.pid = child.pid
+            try:
+                await self._watch(plan, entry, child)
+            finally:
+                entry.pid = None
+                await asyncio.shield(asyncio.to_thread(child.stop))
+            deaths = 0 if loop.time() - began > _WELL_AFTER else deaths + 1
+            pause = _PAUSES[min(deaths, len(_PAUSES) - 1)]
+            entry.state, entry.detail = State.RESTARTING, f"exited with {child.exit_code()}; see {log}"
+            self._board.warn(f"MCP server {plan.name} {entry.detail}; another one starts in {pause:g} s")
+            await asyncio.sleep(pause)
+
+    def _start(self, plan: ServerPlan, log: Path) -> ChildProcess:
+        return ChildProcess(plan.command, log, environ={**self._environ, **plan.environ})
+
+    async def _watch(self, plan: ServerPlan, entry: ServerEntry, child: ChildProcess) -> None:
+        """Until it ends."""
+        while child.exit_code() is None:
+            if entry.state is not State.UP and await _listens(plan.url or ""):
+                entry.state = State.UP
+                self._board.good(f"MCP server {plan.name}: process {child.pid} listens at {plan.url}")
+            await asyncio.sleep(_LOOK)
+
+
+async def _listens(url: str) -> bool:
+    parts = urlsplit(url)
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(1):
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            writer.close()
+            return True
+    return False
+
+
+def path_with_python(environ: Mapping[str, str], executable: str) -> str:
+    """PATH, so that ``python`` of a command is the Python that runs Rojak."""
+    return os.pathsep.join([str(Path(executable).parent), environ.get("PATH", os.defpath)])
