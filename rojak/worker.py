@@ -203,15 +203,17 @@ class RojakWorker:
         }
         if not self._options.keys() & {"build_id", "deployment_config"}:
             options["build_id"] = build_id()
+        retrieval = RetrievalActivity(self._retrievers)
+        model = ModelActivity(self._agents, self._text_sink, self._named, self._mcp, retrieval.look_up)
         return Worker(
             self._client,
             task_queue=self._task_queue,
             workflows=[OrchestratorWorkflow],
             activities=[
-                ModelActivity(self._agents, self._text_sink, self._named, self._mcp).call_model,
+                model.call_model,
                 ToolActivity(registries).call_tool,
                 MCPToolActivity(self._mcp).call_mcp_tool,
-                RetrievalActivity(self._retrievers).retrieve,
+                retrieval.retrieve,
                 SummaryActivity(self._agents).summarise,
                 DescribeActivity(self._named, self._mcp).describe_agents,
             ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from temporalio import activity
@@ -19,6 +19,7 @@ from rojak.agents.outputs import check_is_schema, find_problem, output_instructi
 from rojak.agents.streaming import HeartbeatSink, TextProgress, TextSink
 from rojak.agents.toolbox import offer_tools
 from rojak.agents.windows import WindowCache
+from rojak.session.limits import RETRIEVAL_QUERY_CHARACTERS
 from rojak.tools.heartbeat import Heartbeat, heartbeating
 from rojak.tools.instructions import resolve_instructions
 from rojak.tools.session_queries import fetch_catalog, fetch_frame, fetch_window
@@ -28,11 +29,13 @@ from rojak.types.activities import (
     ModelRequest,
     OutputProblem,
     Refreshed,
+    RetrieveResult,
 )
 from rojak.types.agent import Agent, AgentRef
 from rojak.types.catalog import ToolCatalog
 from rojak.types.errors import ConfigurationError
 from rojak.types.messages import ConversationMessage
+from rojak.types.retriever import Retriever
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ logger = logging.getLogger(__name__)
 MAX_ANSWER_BYTES = 512 * 1024
 #: Large agents that a worker remembers by their digest.
 MAX_KNOWN_AGENTS = 256
+#: Asks a retriever; whatever fails is a result.
+LookUp = Callable[[Retriever, str], Awaitable[RetrieveResult]]
 
 
 class ModelActivity:
@@ -51,8 +56,10 @@ class ModelActivity:
         sink: TextSink | None = None,
         named: NamedAgents | None = None,
         mcp_tools: CatalogSource | None = None,
+        look_up: LookUp | None = None,
     ) -> None:
         self._providers = providers
+        self._look_up = look_up
         self._named = named or NamedAgents()
         self._sink = sink or HeartbeatSink()
         self._windows = WindowCache()
@@ -74,7 +81,8 @@ class ModelActivity:
             provider = find_provider(self._providers, agent)
             catalog, new_catalog = await self._find_tools(agent, request)
             messages = await self._windows.read(session_id, request.window, fetch_window)
-            instructions = await self._instructions(agent, provider, request)
+            retrieved = await self._look_up_first(agent, request, messages) if refreshed is not None else None
+            instructions = await self._instructions(agent, provider, request, retrieved)
             is_native = _keeps_to_schema(agent, provider)
             if agent.output_schema is not None and not is_native:
                 instructions = f"{instructions}\n\n{output_instructions(agent.output_schema)}"
@@ -97,6 +105,8 @@ class ModelActivity:
         if new_catalog is not None:
             refreshed = (refreshed or Refreshed()).model_copy(update={"catalog": new_catalog})
         if refreshed is not None:
+            if retrieved is not None:
+                refreshed = refreshed.model_copy(update={"retrieved": retrieved})
             fields["refreshed"] = refreshed
         return ModelReply.model_construct(**fields)
 
@@ -112,6 +122,17 @@ class ModelActivity:
         if current is None or current.revision == request.refresh:
             return agent, None
         return current, Refreshed(agent=current)
+
+    async def _look_up_first(
+        self, agent: Agent, request: ModelRequest, messages: Sequence[ConversationMessage]
+    ) -> RetrieveResult | None:
+        """What the agent's retriever finds, where the session could not ask it: it did not know of it."""
+        if self._look_up is None or agent.retriever is None or request.fetch_retrieved or request.retrieved:
+            return None
+        said = next((message.text for message in reversed(messages) if message.role == "user"), "")
+        if not said.strip():
+            return None
+        return await self._look_up(agent.retriever, said[:RETRIEVAL_QUERY_CHARACTERS])
 
     async def _find_tools(self, agent: Agent, request: ModelRequest) -> tuple[ToolCatalog | None, ToolCatalog | None]:
         try:
@@ -133,7 +154,9 @@ class ModelActivity:
                 self._agents.popitem(last=False)
         return agent
 
-    async def _instructions(self, agent: Agent, provider: AgentActivities, request: ModelRequest) -> str:
+    async def _instructions(
+        self, agent: Agent, provider: AgentActivities, request: ModelRequest, found: RetrieveResult | None
+    ) -> str:
         if isinstance(agent.instructions, str):
             text = agent.instructions
         else:
@@ -152,7 +175,10 @@ class ModelActivity:
                 wants_retry = agent.retry_options.retry_policy is not None
                 failure = ProviderFailure(error_type=type(error).__name__, message=str(error), retryable=wants_retry)
                 raise failed(failure) from None
-        retrieved = (await fetch_frame()).retrieved if request.fetch_retrieved else request.retrieved
+        if found is not None:
+            retrieved = found.text
+        else:
+            retrieved = (await fetch_frame()).retrieved if request.fetch_retrieved else request.retrieved
         return f"{text}\n\nRetrieved context:\n{retrieved}" if retrieved else text
 
     def _open_sink(self, request: ModelRequest, heartbeat: Heartbeat) -> Callable[[str], None] | None:

@@ -15,7 +15,7 @@ from rojak.session.limits import RETRIEVED_BYTES
 from rojak.tools.heartbeat import heartbeating
 from rojak.types.activities import RETRIEVE, RetrieveRequest, RetrieveResult
 from rojak.types.errors import ConfigurationError, RetrievalError
-from rojak.types.retriever import Passage
+from rojak.types.retriever import Passage, Retriever
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +54,16 @@ class RetrievalActivity:
             benign = ApplicationErrorCategory.BENIGN
             raise ApplicationError(failure.reason or "", type=failure.error_type, category=benign) from None
         return render_passages([Passage(text=found, source="")] if isinstance(found, str) else found)
+
+    async def look_up(self, retriever: Retriever, query: str) -> RetrieveResult:
+        """The same as part of another activity: one attempt, and whatever fails is a result."""
+        try:
+            found = await self._ask(RetrieveRequest(retriever=retriever, query=query))
+            return render_passages([Passage(text=found, source="")] if isinstance(found, str) else found)
+        # A store may raise anything, and no agent may fail because of it.
+        except Exception as error:
+            logger.debug("retriever %s failed: %s", retriever.label, type(error).__name__, exc_info=error)
+            return describe_failure(error)
 
     async def _ask(self, request: RetrieveRequest) -> Sequence[Passage] | str:
         wanted = request.retriever

@@ -239,6 +239,8 @@ def _take_refreshed(state: SessionState, refreshed: Refreshed | None, now: float
         return False
     if turn.deadline is None and turn.run_timeout is not None:
         turn.deadline = now + turn.run_timeout
+    if refreshed.retrieved is not None:
+        take_retrieved(state, turn, active_agent(state), refreshed.retrieved)
     return True
 
 

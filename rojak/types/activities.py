@@ -96,6 +96,22 @@ class ModelRequest(BaseModel):
     list_tools: bool = False
 
 
+class RetrieveResult(BaseModel):
+    """Output of the retrieval activity.
+
+    Attributes:
+        text: what was found, for the model; empty when nothing was, None when the store failed.
+        sources: where it comes from, each once.
+        error_type: for a failure, the name of the cause.
+        reason: for a failure, what an operator can do about it; no text of the store or of the conversation.
+    """
+
+    text: str | None = None
+    sources: list[str] = []
+    error_type: str | None = None
+    reason: str | None = None
+
+
 class Refreshed(BaseModel):
     """What the worker that made a model call knows, and the session did not: None means that nothing is new.
 
@@ -104,10 +120,12 @@ class Refreshed(BaseModel):
     Attributes:
         agent: the active agent as the worker's configuration has it now.
         catalog: the tools of the worker's MCP servers as they are now.
+        retrieved: what the agent's retriever found, where the session did not know yet that the agent has one.
     """
 
     agent: AnyAgent | None = None
     catalog: ToolCatalog | None = None
+    retrieved: RetrieveResult | None = None
 
 
 class OutputProblem(BaseModel):
@@ -259,19 +277,3 @@ class RetrieveRequest(BaseModel):
 
     retriever: AnyRetriever
     query: str
-
-
-class RetrieveResult(BaseModel):
-    """Output of the retrieval activity.
-
-    Attributes:
-        text: what was found, for the model; empty when nothing was, None when the store failed.
-        sources: where it comes from, each once.
-        error_type: for a failure, the name of the cause.
-        reason: for a failure, what an operator can do about it; no text of the store or of the conversation.
-    """
-
-    text: str | None = None
-    sources: list[str] = []
-    error_type: str | None = None
-    reason: str | None = None

@@ -95,6 +95,8 @@ class SessionCalls:
             failure = _describe(error)
             return TurnFailed(error_type=failure.error_type, reason=failure.message)
         self._sent_keys.add(key)
+        if (news := reply.refreshed) is not None and news.agent and news.agent.retriever and news.retrieved:
+            count_retrieval(news.agent.retriever, news.retrieved)
         return ModelReplied(
             message=reply.message(), now=workflow.time(), refreshed=reply.refreshed, problem=reply.problem
         )

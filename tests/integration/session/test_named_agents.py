@@ -13,6 +13,7 @@ from rojak.agents import Agent, AgentInstructionOptions, AgentRef, HandOffTool, 
 from rojak.testing import ModelServer
 from rojak.types import AgentLimits, ResumeRequest
 from rojak.types.errors import ConfigurationError, RunFailedError
+from tests.integration.retrievers.shelf import ShelfActivities, ShelfRetriever
 from tests.integration.session.conftest import answer, running, task
 
 
@@ -174,6 +175,18 @@ async def test_a_named_agent_survives_a_roll_over(rojak: Rojak, session_id: str,
     assert response.result.agent is not None
     assert response.result.agent.name == "billing"
     assert response.result.context_variables == {"sum": 4, "notes": {"k": "v"}}
+
+
+async def test_an_agent_that_comes_by_name_looks_things_up_from_its_first_turn_on(
+    rojak: Rojak, activities: OpenAIAgentActivities, session_id: str, model: ModelServer
+) -> None:
+    agent = OpenAIAgent(name="triage", functions=["add"], retriever=ShelfRetriever())
+    async with running(rojak, activities, ShelfActivities(), agents=[agent]):
+        first = await rojak.run(id=session_id, type="persistent", task=by_name("call add", "say found"))
+        second = await rojak.run(id=session_id, type="persistent", task=by_name("say found"))
+    systems = [request.conversation.system for request in model.requests]
+    assert all("Retrieved context:" in system for system in systems)
+    assert [len(response.result.retrievals) for response in (first, second)] == [1, 1]  # type: ignore[union-attr]
 
 
 async def test_definitions_that_cannot_work_are_refused_before_the_worker_starts(
