@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from temporalio.client import Client
 
 from rojak import Rojak, TaskParams
 from rojak.agents import OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
 from rojak.testing import ModelServer, Reply, call
+from rojak.workerconfig.load import parse_worker_config
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -128,3 +130,27 @@ async def test_the_store_in_the_retrievers_guide_works(
         task = TaskParams(agent=agent, messages=[{"role": "user", "content": "Arete"}])
         response = await rojak.run(id=task_queue, task=task)
     assert "[arete] A thin ridge of rock." in response.result.messages[-1].content
+
+
+async def test_the_agents_by_name_of_the_readme_hand_over(
+    temporal_client: Client,
+    task_queue: str,
+    model_server: ModelServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model_server.when(system="bills").reply("It is corrected")
+    model_server.otherwise().reply(tool_calls=[call("transfer_to_billing")])
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_BASE_URL", model_server.base_url)
+    program = next(s for s in snippets(ROOT / "README.md") if '"by-name"' in s).replace("by-name", task_queue)
+    names: dict[str, object] = {}
+    exec(program, names)
+    await names["main"](Rojak(temporal_client, task_queue))  # type: ignore[operator]  # from the page
+    assert capsys.readouterr().out == "It is corrected\n"
+
+
+def test_the_configuration_in_the_worker_guide_is_one() -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/worker.md").read_text(), re.DOTALL)
+    config = parse_worker_config(yaml.safe_load(text), "docs/worker.md")
+    assert [agent.task_queue for agent in config.agents] == ["default.triage", "default.billing"]
