@@ -34,6 +34,9 @@ generate: $(VENV)/.dev ## Write the CRDs and the reference of the manifests' fie
 bench: $(VENV)/.dev ## Measure, beside a bare Temporal workflow that makes the same calls
 	$(BIN)/python -m bench
 
+bench-operator: $(VENV)/.dev ## Measure the operator with 1,000 Agents and 100 Schedules
+	@$(BIN)/python -m bench.operator
+
 format: $(VENV)/.dev ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -68,4 +71,4 @@ $(VENV)/.dev: $(VENV)/.python requirements/dev.txt pyproject.toml
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
 
-.PHONY: help demo test test-fast check generate bench format histories lock clean
+.PHONY: help demo test test-fast check generate bench bench-operator format histories lock clean

@@ -23,7 +23,7 @@ from rojak_operator.metrics import Metrics, count_conditions
 from rojak_operator.reporter import Reporter
 from rojak_operator.resources import KEDA, MANIFESTS, OWNED, REFERENCED, SCALED_OBJECT, Key, Resource
 from rojak_operator.settings import OperatorSettings, describe
-from rojak_operator.store import Store
+from rojak_operator.store import Store, fill_store
 from rojak_operator.temporal import Connections
 from rojak_operator.watches import Watches
 from rojak_operator.workqueue import Done, Runner
@@ -58,8 +58,14 @@ class Operator:
         self.stop = asyncio.Event()
         self.port = settings.port
         self._audit: Audit | None = None
-        self._runner: Runner | None = None
+        self._runners: list[Runner] = []
         self._started = False
+
+    def take_signals(self) -> None:
+        """Stop in good order at SIGTERM and SIGINT."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.stop.set)
 
     async def run(self) -> bool:
         """Run; whether it ended because it was asked to."""
@@ -100,13 +106,12 @@ class Operator:
         stopped = asyncio.create_task(self.stop.wait())
         try:
             done, _ = await asyncio.wait({ours, held, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if ours in done and not self.stop.is_set():
+            if ours in done:
                 ours.result()  # raises what ended it
             return stopped in done
         finally:
             self.metrics.leader.set(0)
-            self.stop.set()
-            for task in (stopped, held):
+            for task in (stopped, held, ours):
                 task.cancel()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(20):
@@ -118,8 +123,9 @@ class Operator:
     async def _work(self, kube: Kube) -> None:
         has_keda = await kube.serves(SCALED_OBJECT)
         resources = _resources(has_keda=has_keda)
+        await fill_store(self.store, kube, resources, self.settings.watch_namespaces)
         applier = Applier(kube, self.store, self.metrics)
-        self._runner = runner = Runner(
+        runner = Runner(
             lambda key: RECONCILERS[key.kind](context, key), workers=self.settings.workers, observer=self.metrics
         )
         context = Context(
@@ -130,18 +136,24 @@ class Operator:
             reporter=Reporter(kube),
             metrics=self.metrics,
             temporal=Connections(self.metrics, requests_per_second=self.settings.temporal_requests_per_second),
-            wake=lambda key, delay: self._wake(runner, key, delay),
+            wake=lambda key, delay: self._wake(schedulers if key.kind == "Schedule" else runner, key, delay),
             ask=lambda key: discoverers.add(key),
             has_keda=has_keda,
         )
-        # Workers of their own: a server that hangs keeps one of these busy, and nobody else waiting.
+        # Workers of their own: a Temporal that does not answer holds up schedules, and nothing else.
+        schedulers = Runner(
+            lambda key: reconcile_schedule(context, key), workers=self.settings.workers, observer=self.metrics
+        )
+        # And here too: a server that hangs keeps one of these busy, and nobody else waiting.
         discoverers = Runner(lambda key: ask_mcp_server(context, key), workers=DISCOVERERS)
+        self._runners = [runner, schedulers]
         watches = Watches(
             resources,
             store=self.store,
             wake=context.wake,
             heard=lambda name: self.metrics.heard(name, time.time()),
             namespaces=self.settings.watch_namespaces,
+            started=self.take_signals,
         )
         self._audit = Audit(
             kube,
@@ -151,11 +163,11 @@ class Operator:
             interval=self.settings.audit,
             namespaces=self.settings.watch_namespaces,
         )
-        watching = asyncio.create_task(watches.run(self.stop))
         tasks = [
             asyncio.create_task(runner.run()),
+            asyncio.create_task(schedulers.run()),
             asyncio.create_task(discoverers.run()),
-            watching,
+            asyncio.create_task(watches.run(self.stop)),
             asyncio.create_task(self._audit.run(resources)),
             asyncio.create_task(self._watch_for_keda(kube, has_keda)),
         ]
@@ -164,11 +176,10 @@ class Operator:
             for task in done:
                 task.result()
         finally:
-            self.stop.set()
-            # kopf ends by itself once `stop` is set; what a worker has begun is finished by whoever comes next.
+            # What a worker has begun is finished by whoever comes next. kopf is cancelled too: left to end by itself,
+            # it waits seconds for every task that began after it, whosesoever it is.
             for task in tasks:
-                if task is not watching:
-                    task.cancel()
+                task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     @staticmethod
@@ -220,13 +231,12 @@ class Operator:
 
     def _problems(self) -> list[str]:
         problems = self._audit.problems() if self._audit else []
-        if self._runner is not None and self._runner.oldest() > STUCK_AFTER:
+        if any(runner.oldest() > STUCK_AFTER for runner in self._runners):
             problems.append("objects wait too long to be reconciled")
         return problems
 
     def _count(self) -> None:
-        if self._runner is not None:
-            self.metrics.queue_depth.set(len(self._runner.queue))
+        self.metrics.queue_depth.set(sum(len(runner.queue) for runner in self._runners))
         statuses = [
             (resource.kind, (self.store.read(key) or {}).get("status", {}).get("conditions") or [])
             for resource in MANIFESTS
@@ -242,9 +252,7 @@ def _resources(*, has_keda: bool) -> list[Resource]:
 async def run(settings: OperatorSettings) -> int:
     """Run the operator until SIGTERM or SIGINT; its exit code."""
     operator = Operator(settings)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, operator.stop.set)
+    operator.take_signals()
     asked = await operator.run()
     # Whoever lost the lease must not go on by mistake: a new process begins with nothing.
     return 0 if asked else 1

@@ -68,7 +68,7 @@ class Applier:
     async def _apply_one(self, obj: Mapping[str, Any], uid: str, applied: Applied, *, was_there: bool) -> None:
         kind, metadata = obj["kind"], obj["metadata"]
         key = Key(kind, metadata["namespace"], metadata["name"])
-        live = self._store.read(key) or await self._kube.get(BY_KIND[kind], key.namespace, key.name)
+        live = await self._find(key)
         if live is not None and controller_of(live).get("uid") != uid:
             self._metrics.applied(kind, "taken")
             applied.taken.append(str(key))
@@ -96,6 +96,13 @@ class Applier:
         applied.live[kind] = now
         if rewritten := frozenset(find_drift(obj, now)):
             self._rewritten[key, _hash_of(obj)] = rewritten
+
+    async def _find(self, key: Key) -> dict[str, Any] | None:
+        live = self._store.read(key)
+        if live is None and (BY_KIND[key.kind].owned or self._store.get(key) is not None):
+            # The watch leaves out what does not carry our label, and is a moment behind.
+            live = await self._kube.get(BY_KIND[key.kind], key.namespace, key.name)
+        return live
 
     def _drift(self, key: Key, obj: Mapping[str, Any], live: Mapping[str, Any] | None) -> frozenset[str]:
         if live is None:

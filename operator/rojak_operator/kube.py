@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Self
 
 import aiohttp
@@ -123,10 +123,22 @@ class Kube:
         self, resource: Resource, namespace: str | None = None, *, label_selector: str | None = None
     ) -> list[dict[str, Any]]:
         """The objects of a namespace, or of all."""
-        query = {"labelSelector": label_selector} if label_selector else {}
-        answer = await self._request("GET", resource.path(namespace), query)
+        return [obj async for obj in self.iterate(resource, namespace, label_selector=label_selector)]
+
+    async def iterate(
+        self, resource: Resource, namespace: str | None = None, *, label_selector: str | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The objects of a namespace, or of all, a hundred at a time."""
         named = {"apiVersion": resource.api_version, "kind": resource.kind}
-        return [named | item for item in answer.get("items") or []]
+        query = {"limit": "100"} | ({"labelSelector": label_selector} if label_selector else {})
+        while True:
+            answer = await self._request("GET", resource.path(namespace), query)
+            for item in answer.get("items") or []:
+                yield named | item
+            proceed = answer.get("metadata", {}).get("continue")
+            if not proceed:
+                return
+            query["continue"] = proceed
 
     async def versions(
         self, resource: Resource, namespace: str | None, *, label_selector: str | None = None

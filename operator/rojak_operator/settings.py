@@ -27,8 +27,8 @@ class OperatorSettings:
         workers: objects that are worked on at the same time (ROJAK_WORKERS, 8).
         resync: seconds after which an object is looked at again though nothing happened (ROJAK_RESYNC, 600).
         audit: seconds between comparisons of what the watches brought with what there is (ROJAK_AUDIT, 120).
-        requests_per_second: to the API server (ROJAK_KUBE_RPS, 100).
-        temporal_requests_per_second: to each namespace of Temporal (ROJAK_TEMPORAL_RPS, 10).
+        requests_per_second: to the API server (ROJAK_KUBE_RPS, 200).
+        temporal_requests_per_second: to each namespace of Temporal (ROJAK_TEMPORAL_RPS, 20).
         deletion_timeout: seconds that a deleted Schedule waits for Temporal before it goes without
             (ROJAK_DELETION_TIMEOUT, 600).
         cluster: tells this cluster from others that use the same Temporal namespace (ROJAK_CLUSTER).
@@ -46,8 +46,8 @@ class OperatorSettings:
     workers: int = 8
     resync: float = 600.0
     audit: float = 120.0
-    requests_per_second: float = 100.0
-    temporal_requests_per_second: float = 10.0
+    requests_per_second: float = 200.0
+    temporal_requests_per_second: float = 20.0
     deletion_timeout: float = 600.0
     cluster: str = ""
     log_format: str = "json"
@@ -72,8 +72,8 @@ class OperatorSettings:
             workers=int(read.number("ROJAK_WORKERS", 8, least=1)),
             resync=read.number("ROJAK_RESYNC", 600.0, least=1.0),
             audit=read.number("ROJAK_AUDIT", 120.0, least=1.0),
-            requests_per_second=read.number("ROJAK_KUBE_RPS", 100.0, least=1.0),
-            temporal_requests_per_second=read.number("ROJAK_TEMPORAL_RPS", 10.0, least=0.1),
+            requests_per_second=read.number("ROJAK_KUBE_RPS", 200.0, least=1.0),
+            temporal_requests_per_second=read.number("ROJAK_TEMPORAL_RPS", 20.0, least=0.1),
             deletion_timeout=read.number("ROJAK_DELETION_TIMEOUT", 600.0, least=0.0),
             cluster=read.text("ROJAK_CLUSTER", ""),
             log_format=read.choice("ROJAK_LOG_FORMAT", ("json", "text")),

@@ -16,6 +16,7 @@ from typing import Any
 
 from rojak_operator.desired.names import controller_of
 from rojak_operator.desired.references import Reference, references_of
+from rojak_operator.kube import Kube
 from rojak_operator.resources import (
     GROUP,
     MANAGED_BY,
@@ -164,6 +165,21 @@ class Namespace:
         """Hash of the data of a Secret or ConfigMap; empty if there is none."""
         stored = self.store.get(Key(kind, self.name, name))
         return stored.data_hash if stored is not None else ""
+
+
+async def fill_store(store: Store, kube: Kube, resources: Iterable[Resource], namespaces: Iterable[str]) -> None:
+    """Remember all there is, so that nobody decides by half of the cluster.
+
+    Raises:
+        ApiError: something could not be listed.
+    """
+    for resource in resources:
+        selector = f"{MANAGED_BY_LABEL}={MANAGED_BY}" if resource.owned else None
+        places: list[str | None] = [*namespaces]
+        for namespace in places or [None]:
+            async for obj in kube.iterate(resource, namespace, label_selector=selector):
+                key, stored, references = make_stored(resource, obj)
+                store.put(key, stored, references)
 
 
 def make_stored(resource: Resource, obj: Mapping[str, Any]) -> tuple[Key, Stored, list[Reference]]:

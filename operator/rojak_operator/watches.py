@@ -1,7 +1,9 @@
 """kopf's part: it watches, logs in and reconnects; what it hears goes into the store and wakes the work queue.
 
 No handler here decides anything or writes anything. kopf's own handlers for creation, change and deletion would
-annotate every object with a copy of its spec; `on.event` and an index do not.
+annotate every object with a copy of its spec; `on.event` does not. Nor are its indices used: until the first listing is
+complete, each object that arrives wakes the handlers of all that wait, which is millions of times in a large cluster.
+The store is filled before kopf begins instead.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ from rojak_operator.store import Store, make_stored
 
 logger = logging.getLogger(__name__)
 
-#: A pool of many agents is rendered once for many changes that come together; seconds.
-POOL_DELAY = 0.2
+#: Seconds to wait for what comes together: the events of all the objects that were made for one owner, and the agents
+#: of one pool, which is then rendered once.
+GATHER = 0.2
 
 
 class Watches:
@@ -30,6 +33,7 @@ class Watches:
         store: where objects are remembered.
         wake: called with a key and a delay in seconds for each object that has to be looked at.
         heard: called with the plural of a resource for each event.
+        started: called when kopf has begun, which takes over the handling of signals.
     """
 
     def __init__(
@@ -40,7 +44,9 @@ class Watches:
         wake: Callable[[Key, float], None],
         heard: Callable[[str], None],
         namespaces: Iterable[str] = (),
+        started: Callable[[], None] = lambda: None,
     ) -> None:
+        self._started = started
         self._resources = {resource.kind: resource for resource in resources}
         self._store = store
         self._wake = wake
@@ -49,7 +55,8 @@ class Watches:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until ``stop`` is set."""
-        await kopf.operator(
+        others = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
             registry=self._registry(),
             settings=_settings(self._resources.values()),
             standalone=True,
@@ -57,12 +64,16 @@ class Watches:
             namespaces=self._namespaces,
             stop_flag=stop,
         )
+        # kopf has just put its own handlers of signals in place of ours.
+        self._started()
+        await kopf.run_tasks(tasks, ignored=others)
 
     def _registry(self) -> kopf.OperatorRegistry:
+        # All handlers are asynchronous: kopf runs others in threads, and the store is for one.
         registry = kopf.OperatorRegistry()
 
         @kopf.on.login(registry=registry)
-        def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
             return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
         for resource in self._resources.values():
@@ -73,14 +84,8 @@ class Watches:
         name = resource.plural
         selector = (resource.group, resource.version, name) if resource.group else (resource.version, name)
 
-        # An index handler sees every object of the first listing before any event handler runs, so that nobody
-        # decides by half of the cluster. The index itself stays empty: the store knows more.
-        @kopf.index(*selector, id=f"seen_{name}", registry=registry)
-        def remember(body: kopf.Body, **_: Any) -> None:
-            self._remember(resource, dict(body))
-
         @kopf.on.event(*selector, id=f"event_{name}", registry=registry)
-        def notice(event: Any, body: kopf.Body, **_: Any) -> None:
+        async def notice(event: Any, body: kopf.Body, **_: Any) -> None:
             self._heard(name)
             obj = dict(body)
             metadata = obj["metadata"]
@@ -105,7 +110,7 @@ class Watches:
 
     def _wake_for(self, key: Key) -> None:
         for other in keys_to_wake(key, self._store):
-            self._wake(other, POOL_DELAY if other.kind == "WorkerPool" and key.kind == "Agent" else 0.0)
+            self._wake(other, 0.0 if other == key else GATHER)
 
     def forget(self, key: Key) -> None:
         """It is gone, as somebody else found out."""
@@ -121,6 +126,8 @@ def _settings(resources: Iterable[Resource]) -> kopf.OperatorSettings:
     # No list of namespaces and no list of CRDs: fewer rights, fewer requests.
     settings.scanning.disabled = True
     settings.queueing.idle_timeout = 1.0
+    # A large cluster comes in pieces: one answer with all of it would take much memory.
+    settings.watching.chunk_size = 100
     settings.watching.inactivity_timeout = 90.0
     settings.watching.reconnect_backoff = 0.5
     for resource in resources:

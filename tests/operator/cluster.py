@@ -153,9 +153,23 @@ def prepare(server: KubernetesServer, *, without: Sequence[str] = ()) -> None:
         "apply", "--server-side", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
     )
     for resource in MANIFESTS:
-        server.kubectl(
-            "wait", "--for=condition=Established", f"crd/{resource.plural}.{resource.group}", "--timeout=30s"
-        )
+        name = f"{resource.plural}.{resource.group}"
+        server.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
+        _wait_until_served(server, name)
+
+
+def _wait_until_served(server: KubernetesServer, name: str) -> None:
+    """A definition that was just made is refused for a moment: "storage is (re)initializing"."""
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        try:
+            server.kubectl("get", name, "--all-namespaces")
+        except subprocess.CalledProcessError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def definitions() -> list[dict[str, Any]]:

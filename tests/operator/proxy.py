@@ -56,8 +56,8 @@ class Proxy:
 
     async def __aexit__(self, *exc_info: Any) -> None:
         assert self._session is not None
-        await self._session.close()
         await self._runner.cleanup()
+        await self._session.close()
 
     def kubeconfig(self, folder: Path) -> str:
         """For the operator's account, through here."""

@@ -124,7 +124,7 @@ async def _sync(
     has_asked = any(old.get(name) != value for name, value in asked.items())
     if has_asked:
         described = await _described(temporal, desired.id)
-    runs = await temporal.runs(desired.id)
+    runs = await temporal.runs(desired.id) if described.info.action_count else []
     status = schedule_status(schedule, described, runs)
     status |= {
         "scheduleID": desired.id,
