@@ -40,6 +40,9 @@ COMMANDS: Final[dict[str, Entry]] = {
     "crds": Entry("rojak.cli.crds", "Print the CustomResourceDefinitions, for kubectl apply -f -."),
     "dev": Entry("rojak.cli.dev", "Run manifests on this machine, with Temporal and all.", extra="cli,worker,dev"),
     "worker": Entry("rojak.cli.worker", "Serve the agents of a configuration.", extra="cli,worker"),
+    "mcp-bridge": Entry(
+        "rojak.cli.mcp_bridge", "Serve an MCP server that speaks over its standard streams.", extra="cli,worker,mcp"
+    ),
     "operator": Entry("rojak.cli.operator", "Run the Kubernetes operator.", extra="operator"),
 }
 
