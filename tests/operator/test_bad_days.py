@@ -8,11 +8,13 @@ import copy
 import json
 import os
 import socket
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from temporalio.client import Client
 
@@ -81,7 +83,7 @@ async def test_an_operator_that_is_killed_after_any_write_leaves_what_the_next_o
                     os.kill(operator.pid, 9)
 
             proxy.on_write = kill
-            if not await _ends(operator, within=12):
+            if await _settles(operator):
                 assert len(proxy.writes) == before
                 break
             killed += 1
@@ -101,13 +103,19 @@ async def test_an_operator_that_is_killed_after_any_write_leaves_what_the_next_o
         await client.get_workflow_handle(run.workflow_id).terminate()  # type: ignore[attr-defined]
 
 
-async def _ends(operator: OperatorProcess, *, within: float) -> bool:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(within):
-            while operator.exit_code() is None:
-                await asyncio.sleep(0.05)
-            return True
-    return False
+async def _settles(operator: OperatorProcess) -> bool:
+    """Whether it has looked at both objects, and then for seconds at what came of it, without being killed."""
+    looked_at = None
+    async with asyncio.timeout(60):
+        while operator.exit_code() is None:
+            if looked_at is None:
+                with contextlib.suppress(aiohttp.ClientError, AssertionError):
+                    if await operator.metric("rojak_operator_reconcile_total", result="success") >= 2:
+                        looked_at = time.monotonic()
+            elif time.monotonic() - looked_at > 4:
+                return True
+            await asyncio.sleep(0.05)
+        return False
 
 
 async def test_a_restart_with_nothing_changed_writes_nothing(
