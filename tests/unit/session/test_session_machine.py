@@ -532,7 +532,8 @@ class SessionMachine(RuleBasedStateMachine):
             self.close(task_id, "cancelled")
         self.context = dict(self.state.context_variables)
         self.before = {}
-        assert isinstance(decide(self.state), Idle | Summarise)
+        # Children that nobody waits for any more are still to be told.
+        assert isinstance(decide(self.state), CancelChildren if self.state.dropped else Idle | Summarise)
 
     # What always holds
 
