@@ -28,6 +28,7 @@ def hold_for_approval(agent: Agent, call: ToolCall, route: Route, now: float) ->
         route=route,
         waiting=True,
         question=interrupt.question or f"{agent.name} wants to call {call.function.name}. Approve?",
+        asked_at=now,
         expires_at=None if limit is None else now + limit,
         on_timeout=interrupt.on_timeout,
     )
@@ -54,6 +55,7 @@ def list_approvals(state: SessionState) -> list[ResumeRequest]:
                     task_id=turn.task_id,
                     question=pending.question,
                     agent_name=state.agent.name if state.agent else None,
+                    asked_at=pending.asked_at,
                     expires_at=pending.expires_at,
                 )
             )

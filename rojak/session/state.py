@@ -81,6 +81,7 @@ class PendingCall(Stored):
         route: where it goes.
         waiting: whether a human has to decide first.
         question: what the human is asked.
+        asked_at: since when the human is asked, in seconds since the epoch.
         expires_at: when the interrupt's time-out acts, in seconds since the epoch.
         on_timeout: what it does.
         arguments: what a human wants the function to be called with instead.
@@ -92,6 +93,7 @@ class PendingCall(Stored):
     route: Route = FunctionRoute()
     waiting: bool = False
     question: str = ""
+    asked_at: float | None = None
     expires_at: float | None = None
     on_timeout: Literal["reject", "approve", "fail"] = "reject"
     arguments: str | None = None

@@ -87,6 +87,7 @@ class ResumeRequest(BaseModel):
         question: what the human is asked.
         when: the call waits before it is made.
         agent_name: the agent that wants to call it.
+        asked_at: since when it waits, in seconds since the epoch; None where the session began with an older version.
         expires_at: when the time-out of the interrupt acts, in seconds since the epoch; None if never.
     """
 
@@ -97,6 +98,7 @@ class ResumeRequest(BaseModel):
     question: str
     when: Literal["before"] = "before"
     agent_name: str | None = None
+    asked_at: float | None = None
     expires_at: float | None = None
 
 
