@@ -13,7 +13,7 @@ from typer._click import Command, Context  # typer's own copy of click; it expor
 from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError
 from typer.core import TyperCommand, TyperGroup
 
-from rojak.cli.errors import describe, missing_extra
+from rojak.cli.errors import ExitCode, describe, exit_code_of, missing_extra
 
 SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -39,6 +39,12 @@ COMMANDS: Final[dict[str, Entry]] = {
     "validate": Entry("rojak.cli.validate", "Check manifests: their schema, and what they refer to."),
     "crds": Entry("rojak.cli.crds", "Print the CustomResourceDefinitions, for kubectl apply -f -."),
     "dev": Entry("rojak.cli.dev", "Run manifests on this machine, with Temporal and all.", extra="cli,worker,dev"),
+    "run": Entry("rojak.cli.run", "Give an agent a task and print its answer."),
+    "chat": Entry("rojak.cli.chat", "Talk to an agent."),
+    "agents": Entry("rojak.cli.agents", "Agents that somebody serves: list, show."),
+    "sessions": Entry("rojak.cli.sessions", "Sessions: list, show, cancel."),
+    "approvals": Entry("rojak.cli.approvals", "Tool calls that wait for a human: list, approve, reject."),
+    "schedules": Entry("rojak.cli.schedules", "Schedules: list, trigger, pause, resume, delete."),
     "worker": Entry("rojak.cli.worker", "Serve the agents of a configuration.", extra="cli,worker"),
     "mcp-bridge": Entry(
         "rojak.cli.mcp_bridge", "Serve an MCP server that speaks over its standard streams.", extra="cli,worker,mcp"
@@ -130,7 +136,7 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
-        return 130
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # Who read our output, `head` for instance, has seen enough. Nothing is left to flush it to at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -139,4 +145,4 @@ def run(arguments: list[str]) -> int:
         if os.environ.get("ROJAK_DEBUG"):
             raise
         print(f"error: {describe(error)}", file=sys.stderr)
-        return 1
+        return exit_code_of(error)
