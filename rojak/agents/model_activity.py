@@ -30,6 +30,7 @@ from rojak.types.activities import (
     OutputProblem,
     Refreshed,
     RetrieveResult,
+    digest_agent,
 )
 from rojak.types.agent import Agent, AgentRef
 from rojak.types.catalog import ToolCatalog
@@ -143,7 +144,9 @@ class ModelActivity:
     async def _find_agent(self, request: ModelRequest) -> Agent:
         """The agent as sent, as remembered, or as the session has it."""
         key, agent = request.agent_key, request.agent
-        if agent is None and key is not None:
+        if agent is not None:
+            key = digest_agent(agent)
+        elif key is not None:
             agent = self._agents.get(key)
         if agent is None:
             agent = (await fetch_frame()).agent

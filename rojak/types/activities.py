@@ -6,11 +6,13 @@ the model, failed. Histories hold these types, so a field may be added with a de
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from rojak.types.agent import AnyAgent
+from rojak.types.agent import Agent, AnyAgent
 from rojak.types.catalog import ToolCatalog
 from rojak.types.messages import ConversationMessage, Usage
 from rojak.types.retriever import AnyRetriever
@@ -65,13 +67,22 @@ class Frame(BaseModel):
     retrieved: str | None = None
 
 
+def digest_agent(agent: Agent) -> str:
+    """A short name for exactly this agent: it is sent once in a run of a session, and called by this from then on.
+
+    Both sides make it from the same data. Where they should ever differ, the worker asks the session for the agent.
+    """
+    text = agent.model_dump_json(exclude_unset=True)
+    return base64.urlsafe_b64encode(hashlib.blake2b(text.encode(), digest_size=9).digest()).decode()
+
+
 class ModelRequest(BaseModel):
     """Input of the model activity.
 
     Attributes:
         window: the conversation, or the end of it.
         agent: None when this run of the session sent it before: then it is found by ``agent_key``.
-        agent_key: digest of the agent.
+        agent_key: `digest_agent` of the agent that is not sent.
         context_variables: for instructions that are a function.
         fetch_context: they are too large to be sent with each call: ask the session.
         retrieved: what the agent's retriever found for this turn.

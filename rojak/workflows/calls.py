@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 from typing import Any, cast
 
 from temporalio import exceptions, workflow
@@ -36,6 +34,7 @@ from rojak.types.activities import (
     ToolOutcome,
     ToolRequest,
     ToolReturned,
+    digest_agent,
 )
 from rojak.types.agent import Agent, AgentRef
 from rojak.types.retriever import Retriever, RetrieverTool
@@ -65,8 +64,9 @@ class SessionCalls:
         state, agent, turn = self._state, active_agent(self._state), current_turn(self._state)
         fields: dict[str, Any] = {"window": build_window(state)}
         key = self._agent_key(agent)
-        fields["agent_key"] = key
-        if key not in self._sent_keys:
+        if key in self._sent_keys:
+            fields["agent_key"] = key
+        else:
             fields["agent"] = agent
         if isinstance(agent, AgentRef) or not isinstance(agent.instructions, str):
             fields.update(self._context_field())
@@ -252,8 +252,7 @@ class SessionCalls:
         """Digest of the agent. It is sent once in a run of the workflow; workers know it by this from then on."""
         if agent is not self._keyed:
             self._keyed = agent
-            text = agent.model_dump_json(exclude_unset=True)
-            self._key = base64.urlsafe_b64encode(hashlib.blake2b(text.encode(), digest_size=9).digest()).decode()
+            self._key = digest_agent(agent)
         return self._key
 
 

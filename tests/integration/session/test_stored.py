@@ -11,6 +11,7 @@ from temporalio.client import WorkflowHandle
 from rojak import Rojak
 from rojak.agents import OpenAIAgent
 from rojak.types import OrchestratorResponse
+from rojak.types.activities import CALL_MODEL
 from tests.integration.session.conftest import answer, task
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -43,6 +44,20 @@ async def test_what_the_task_says_and_what_has_its_default_is_not_stored_again(r
     assert result.agent == AGENT
 
 
+async def test_an_agent_travels_once(rojak: Rojak, session_id: str) -> None:
+    response = await rojak.run(id=session_id, task=task("call add", "call add", "say done", agent=AGENT))
+    asked = []
+    async for event in response.workflow_handle.fetch_history_events():
+        scheduled = event.activity_task_scheduled_event_attributes
+        if scheduled.activity_type.name == CALL_MODEL:
+            asked += [json.loads(payload.data) for payload in scheduled.input.payloads]
+    assert [("agent" in request, "agent_key" in request) for request in asked] == [
+        (True, False),
+        (False, True),
+        (False, True),
+    ]
+
+
 async def test_a_hand_off_is_told_from_the_agent_that_the_task_named(rojak: Rojak, session_id: str) -> None:
     response = await rojak.run(id=session_id, task=task("call transfer_to_b", "say done", agent=AGENT))
     assert response.task_id
@@ -59,4 +74,4 @@ async def test_a_short_run_takes_less_than_4_kb(rojak: Rojak, session_id: str) -
     # Names of machines and task queues are as long as they are.
     names = sum(str(event).count(rojak.client.identity) for event in history.events) * len(rojak.client.identity)
     queues = sum(str(event).count(rojak.task_queue) for event in history.events) * len(rojak.task_queue)
-    assert sum(event.ByteSize() for event in history.events) - names - queues < 3900
+    assert sum(event.ByteSize() for event in history.events) - names - queues < 3800
