@@ -10,6 +10,7 @@ from rojak.cli.talk import follow, user_task
 from rojak.cli.view import ConversationView, Piece, limit_line, render_messages
 from rojak.client import Done, Event, Rojak, WaitingForApproval
 from rojak.types.errors import ResultNotFoundError, RunCancelledError, RunFailedError
+from rojak.types.messages import ConversationMessage
 from rojak.types.session import OrchestratorResponse, ResumeRequest, ResumeResponse, SessionConfig
 
 
@@ -37,6 +38,7 @@ class Conversation:
         self._view = view
         self._unfinished: str | None = None
         self._look_for_more = False
+        self._seen: set[str | None] = set()
 
     @property
     def is_behind(self) -> bool:
@@ -55,6 +57,7 @@ class Conversation:
         config = await self._rojak.get_config(self.session_id)
         self._has_agent = config.agent is not None
         self._has_spoken = self._look_for_more = True
+        self._seen = {message.id for message in config.messages}
         return config
 
     async def say(self, text: str) -> list[ResumeRequest]:
@@ -106,8 +109,10 @@ class Conversation:
         if isinstance(result, ResumeRequest):
             self._unfinished = result.task_id
             return await self._rojak.get_pending_approvals(self.session_id) or [result]
-        if known and result is not None:
-            self._show_result(result)
+        if result is not None:
+            # Of a turn that somebody else began, what was not there when this chat took the session up.
+            fresh = [message for message in result.messages if message.id and message.id not in self._seen]
+            self._show_result(result, result.messages[-1:] if known else fresh)
         return []
 
     def end_line(self) -> list[Piece]:
@@ -131,7 +136,7 @@ class Conversation:
         if isinstance(event, Done | WaitingForApproval):
             self.show(self._view.end_text())
 
-    def _show_result(self, result: OrchestratorResponse) -> None:
-        self.show(render_messages(result.messages[-1:]))
-        if result.limit is not None:
+    def _show_result(self, result: OrchestratorResponse, messages: list[ConversationMessage]) -> None:
+        self.show(render_messages(messages))
+        if messages and result.limit is not None:
             self.show([Piece(f"  {limit_line(result.limit)}\n", "warning")])

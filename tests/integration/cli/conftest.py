@@ -12,6 +12,7 @@ from rojak import Rojak
 from rojak.agents import (
     AgentLimits,
     AgentRef,
+    AgentTool,
     HandOffTool,
     Interrupt,
     OpenAIAgent,
@@ -54,7 +55,10 @@ async def served(temporal_client: Client, namespace: str, model: ModelServer) ->
         name="triage",
         functions=["add", "pay"],
         interrupts=[Interrupt("pay", question="May it pay?")],
-        tools=[HandOffTool(AgentRef("billing", task_queue=f"{namespace}.billing"), "Knows about bills")],
+        tools=[
+            HandOffTool(AgentRef("billing", task_queue=f"{namespace}.billing"), "Knows about bills"),
+            AgentTool(AgentRef("billing", task_queue=f"{namespace}.billing"), "Does bills", name="ask_billing"),
+        ],
         limits=AgentLimits(max_tool_calls=3),
     )
     options = OpenAIAgentOptions(api_key="test", base_url=model.base_url, all_functions=[add, pay])

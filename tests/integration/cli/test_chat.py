@@ -89,6 +89,19 @@ async def test_an_approval_is_asked_for_in_place_and_its_arguments_are_edited(se
         assert await chat.leave() == 0
 
 
+async def test_an_agent_that_is_asked_by_another_one_asks_the_person_too(served: str, namespace: str) -> None:
+    async with chatting(served, "triage", "-n", namespace) as chat:
+        await chat.read("you> ")
+        await chat.type('call ask_billing {"message": "call pay\\necho"}\\')
+        await chat.type("echo")
+        await chat.read("billing wants to call pay")
+        await chat.read("[e]? ")
+        await chat.type("a")
+        await chat.read("ask_billing answers: paid 1")
+        await chat.read("triage> paid 1")
+        assert await chat.leave() == 0
+
+
 async def test_the_editor_of_the_person_is_used_for_arguments(served: str, namespace: str, tmp_path: Path) -> None:
     editor = tmp_path / "my editor"
     editor.write_text("#!/bin/sh\nsed -i 's/5/7/' \"$2\"\n")
@@ -157,6 +170,27 @@ async def test_ctrl_c_stops_the_wait_and_not_the_run(served: str, namespace: str
         await chat.read("triage> next")
         assert await chat.leave() == 0
     assert len(model.requests) == 2
+
+
+async def test_an_answer_that_is_on_its_way_is_waited_for(
+    served: str, namespace: str, model: ModelServer, temporal_client: Client
+) -> None:
+    gate = model.when(last_user="slowly").reply("Slow answer").hold()
+    elsewhere = Rojak(temporal_client, f"{namespace}.triage")
+    task = TaskParams(agent=AgentRef("triage"), messages=[{"role": "user", "content": "slowly"}])  # type: ignore[list-item]
+    run = asyncio.create_task(elsewhere.run(id=f"{namespace}-w", type="persistent", task=task))
+    await model.wait_for_requests(1)
+    async with chatting(served, "triage", "-n", namespace, "--session", f"{namespace}-w") as chat:
+        await chat.read("you> slowly")
+        await chat.read("Ctrl-C stops waiting")
+        gate.release()
+        await chat.read("triage> Slow answer")
+        assert await chat.leave() == 0
+    await run
+    async with chatting(served, "triage", "-n", namespace, "--session", f"{namespace}-w") as chat:
+        await chat.read("Ctrl-C stops waiting")
+        assert await chat.leave() == 0
+        assert chat.screen().count("Slow answer") == 1
 
 
 async def test_a_failed_turn_is_said_and_the_chat_goes_on(served: str, namespace: str, model: ModelServer) -> None:

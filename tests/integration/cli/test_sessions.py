@@ -137,6 +137,20 @@ async def test_approvals_of_all_sessions_are_listed_and_decided(served: str, nam
     await until_listed(served, "approvals", "list", "-n", namespace, count=0)
 
 
+async def test_what_waits_in_a_session_that_works_for_another_one_is_decided_there(
+    served: str, namespace: str, triage: Rojak
+) -> None:
+    session = f"{namespace}-c"
+    await say(triage, session, 'call ask_billing {"message": "call pay\\necho"}\necho')
+    (row,) = (await until_listed(served, "approvals", "list", "-n", namespace, count=1)).data
+    assert (row["session"], row["agent"], row["tool"]) == (session, "billing", "pay")
+    sessions = (await until_listed(served, "sessions", "list", "-n", namespace, count=2)).data
+    assert {entry["caller"] for entry in sessions} == {None, session}
+    assert (await rojak(served, "approvals", "approve", session)).code == 0
+    result: Any = await triage.get_result(session)
+    assert result.messages[-1].text == "paid 1"
+
+
 async def test_a_namespace_without_our_search_attributes_is_said_to_be_one(temporal_client: Client) -> None:
     name = f"bare-{uuid.uuid4().hex[:8]}"
     retention = Duration()
