@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import uuid
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,9 +12,16 @@ from temporalio.client import Client
 
 from dev.kubernetes.pytest_plugin import kubernetes, own_kubernetes, pytest_collection_finish  # noqa: F401
 
-# How long examples take to make or to check says how busy the machine is, not whether the code is right.
-settings.register_profile("rojak", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("rojak")
+# How long examples take to make or to check says how busy the machine is, not whether the code is right: no deadline,
+# and no check of hypothesis's own that looks at the clock. By default some seconds
+# of examples; `ROJAK_TEST_PROFILE=thorough` looks for minutes.
+_UNHURRIED: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+}
+settings.register_profile("rojak", max_examples=60, **_UNHURRIED)
+settings.register_profile("thorough", max_examples=2000, **_UNHURRIED)
+settings.load_profile(os.environ.get("ROJAK_TEST_PROFILE", "rojak"))
 
 
 @pytest.fixture

@@ -218,6 +218,13 @@ async def sub_agents(rojak: Rojak, model: ModelServer, session_id: str) -> None:
     gate.release()
 
 
+async def approvals_that_had_no_room(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    wordy = OpenAIAgent(name="W" * 11_000, functions=NAMES, interrupts=[Interrupt("pay")])
+    lead = OpenAIAgent(name="Lead", tools=[AgentTool(wordy, "Pays", name="helper")])
+    script = task('call helper {"message": "call pay\\u003b pay\\u003b pay\\nsay paid"}', "echo", agent=lead)
+    await decide_all(rojak, await rojak.run(id=session_id, task=script))
+
+
 async def nested_sub_agents_of_a_stateless_run(rojak: Rojak, model: ModelServer, session_id: str) -> None:
     boss = OpenAIAgent(name="Boss", instructions="You boss.", tools=[AgentTool(LEAD, "Leads")])
     inner = f"call {ask('call pay', 'echo')}; {ask('say b')}"
@@ -290,6 +297,7 @@ SCENARIOS: list[Scenario] = [
     retrievals,
     agents_by_name,
     sub_agents,
+    approvals_that_had_no_room,
     nested_sub_agents_of_a_stateless_run,
     cancelled_with_a_sub_agent,
     tools_of_mcp_servers,

@@ -40,8 +40,6 @@ from rojak.types.retriever import Retriever
 
 logger = logging.getLogger(__name__)
 
-#: Bytes of text that one answer may have; the session as a whole could not carry much more.
-MAX_ANSWER_BYTES = 512 * 1024
 #: Large agents that a worker remembers by their digest.
 MAX_KNOWN_AGENTS = 256
 #: Asks a retriever; whatever fails is a result.

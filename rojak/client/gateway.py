@@ -35,6 +35,7 @@ from rojak.client.errors import (
 )
 from rojak.client.reconnect import reconnecting
 from rojak.session.state import Reply, Task
+from rojak.types.activities import QUERY_PATIENCE
 from rojak.types.errors import RunCancelledError, SessionNotFoundError, SessionTypeError
 from rojak.types.session import ResumeResponse, SessionType
 from rojak.workflows import contracts
@@ -229,14 +230,19 @@ class SessionGateway:
         await self._until_answered(session_id, "", send, send)
 
     async def query(self, session_id: str, name: str, args: Sequence[Any], result_type: Any) -> Any:
-        """Ask a session something.
+        """Ask a session something; again within seconds where the question was lost.
 
         Raises:
             SessionNotFoundError: there is no such session.
         """
+        handle, patience = self.handle(session_id), iter(QUERY_PATIENCE)
+
+        async def ask() -> Any:
+            limit = timedelta(seconds=next(patience, QUERY_PATIENCE[-1]))
+            return await handle.query(name, args=args, result_type=result_type, rpc_timeout=limit)
+
         try:
-            handle = self.handle(session_id)
-            return await reconnecting(lambda: handle.query(name, args=args, result_type=result_type), or_busy=True)
+            return await reconnecting(ask, or_busy=True)
         except WorkflowQueryFailedError as error:
             raise translate_refusal(error) from error
         except RPCError as error:

@@ -60,11 +60,13 @@ def list_approvals(state: SessionState) -> list[ResumeRequest]:
                 )
             )
         elif pending.delegation is not None:
-            requests += [
-                request.model_copy(update={"tool_id": _outer_id(pending, request), "task_id": turn.task_id})
-                for request in pending.delegation.requests
-            ]
+            requests += [seen_outside(turn, pending, request) for request in pending.delegation.requests]
     return requests
+
+
+def seen_outside(turn: Turn, pending: PendingCall, request: ResumeRequest) -> ResumeRequest:
+    """A child's request as the session's callers see it."""
+    return request.model_copy(update={"tool_id": _outer_id(pending, request), "task_id": turn.task_id})
 
 
 def _outer_id(pending: PendingCall, request: ResumeRequest) -> str:

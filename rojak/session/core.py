@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rojak.session.approvals import expire_approvals, hold_for_approval, post_approvals, waiting_calls
+from rojak.session.approvals import expire_approvals, hold_for_approval, list_approvals, post_approvals, waiting_calls
 from rojak.session.budget import admit_calls, deadline_of, end_for_time, find_limit
 from rojak.session.compaction import find_compaction, note_failure, note_summary, take_summary
 from rojak.session.delegation import (
@@ -18,6 +18,7 @@ from rojak.session.delegation import (
     hold_outcome,
     is_agent_call,
     open_children,
+    room_in_turn,
     take_answer,
 )
 from rojak.session.limits import CONTEXT_BYTES, TURN_TRANSCRIPT_BYTES, size_of
@@ -261,11 +262,22 @@ def _take_model_reply(state: SessionState, message: ConversationMessage, now: fl
         )
         return
     turn.calls = [_pend(state, agent, call, now) for call in message.tool_calls or []]
+    if (size := _size_with_calls(state)) > TURN_TRANSCRIPT_BYTES:
+        reason = "the conversation with the arguments of this step's tool calls, which are kept until they are"
+        reason += f" answered, would have {size} bytes; at most {TURN_TRANSCRIPT_BYTES} fit into a session"
+        _fail_turn(state, "ConversationTooLongError", reason)
+        return
     admit_calls(turn)
     if waiting_calls(turn):
         post_approvals(state)
     else:
         _settle_calls(state)
+
+
+def _size_with_calls(state: SessionState) -> int:
+    """Bytes of the conversation, and of what is kept of calls beside it: for making them, and for asking humans."""
+    calls = [] if state.turn is None else state.turn.calls
+    return state.transcript_bytes + sum(size_of(kept) for kept in (*calls, *list_approvals(state)))
 
 
 def _take_problem(state: SessionState, problem: OutputProblem) -> None:
@@ -353,7 +365,7 @@ def _take_result(state: SessionState, turn: Turn, pending: PendingCall) -> None:
     message = ConversationMessage(role="tool", content=content, sender=active_agent(state).name, tool_call_id=call.id)
     if pending.delegation is not None and pending.delegation.usage != Usage():
         message.usage = pending.delegation.usage
-    append_message(state, fit_message(message, TURN_TRANSCRIPT_BYTES - state.transcript_bytes))
+    append_message(state, fit_message(message, room_in_turn(state, turn)))
 
 
 def fit_message(message: ConversationMessage, room: int) -> ConversationMessage:

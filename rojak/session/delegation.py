@@ -6,7 +6,7 @@ children and carries messages is `rojak.workflows.children`.
 
 from __future__ import annotations
 
-from rojak.session.approvals import refresh_approvals
+from rojak.session.approvals import refresh_approvals, seen_outside
 from rojak.session.family import Delegation
 from rojak.session.limits import CHILD_REQUESTS_BYTES, TURN_TRANSCRIPT_BYTES, size_of
 from rojak.session.routes import AgentRoute
@@ -102,16 +102,49 @@ def take_requests(state: SessionState, session_id: str, requests: list[ResumeReq
         return False
     child = pending.delegation
     child.unseen = {tool_id: number for tool_id, number in child.unseen.items() if number > seen}
-    others = sum(
-        size_of(request)
-        for other in open_children(state.turn)
-        if other is not pending and other.delegation is not None
-        for request in other.delegation.requests
-    )
-    room = (CHILD_REQUESTS_BYTES - others) // max(1, len(requests))
-    child.requests = [fit_request(request, room) for request in requests if request.tool_id not in child.unseen]
+    asked = [request for request in requests if request.tool_id not in child.unseen]
+    child.requests = []
+    room = _room_for_requests(state)
+    for request in asked:
+        fitted = fit_request(request, room // (len(asked) - len(child.requests)))
+        size = _size_outside(state.turn, pending, fitted)
+        # Somebody has to be asked something, or nothing would ever make room.
+        if size > room and room < CHILD_REQUESTS_BYTES:
+            break
+        child.requests.append(fitted)
+        room -= size
+    child.withheld = len(asked) - len(child.requests)
     refresh_approvals(state)
     return True
+
+
+def _room_for_requests(state: SessionState) -> int:
+    """Bytes for what more waits for approval in children: all of them share one part of the state."""
+    return CHILD_REQUESTS_BYTES - sum(
+        _size_outside(state.turn, pending, request)
+        for pending in open_children(state.turn)
+        if pending.delegation is not None
+        for request in pending.delegation.requests
+    )
+
+
+def _size_outside(turn: Turn | None, pending: PendingCall, request: ResumeRequest) -> int:
+    return size_of(request if turn is None else seen_outside(turn, pending, request))
+
+
+def take_withheld(state: SessionState) -> list[str]:
+    """Ids of the children to be asked again what waits there, now that there is room; each is named once.
+
+    Not for every bit of room: each answer is all that waits there.
+    """
+    if _room_for_requests(state) < CHILD_REQUESTS_BYTES // 2:
+        return []
+    asked = []
+    for pending in open_children(state.turn):
+        if pending.delegation is not None and pending.delegation.withheld:
+            pending.delegation.withheld = 0
+            asked.append(pending.delegation.session_id)
+    return asked
 
 
 def fit_request(request: ResumeRequest, room: int) -> ResumeRequest:
@@ -139,7 +172,7 @@ def take_answer(state: SessionState, session_id: str, reply: Reply) -> bool:
         return False
     child = pending.delegation
     child.usage = reply.session_usage
-    child.requests = []
+    child.requests, child.withheld = [], 0
     state.turn.usage += reply.session_usage
     state.usage += reply.session_usage
     pending.outcome = _outcome_of(child, reply, _room_for_outcomes(state, state.turn))
@@ -161,8 +194,12 @@ def hold_outcome(state: SessionState, turn: Turn, outcome: CallOutcome) -> CallO
 
 def _room_for_outcomes(state: SessionState, turn: Turn) -> int:
     """Bytes for another outcome: until their turn comes in the model's order they have the conversation's share."""
-    held = sum(size_of(pending.outcome) for pending in turn.calls if pending.outcome is not None)
-    return TURN_TRANSCRIPT_BYTES - state.transcript_bytes - held
+    return room_in_turn(state, turn) - sum(size_of(p.outcome) for p in turn.calls if p.outcome is not None)
+
+
+def room_in_turn(state: SessionState, turn: Turn) -> int:
+    """Bytes that the conversation may still grow by: its share has the arguments of open calls in it too."""
+    return TURN_TRANSCRIPT_BYTES - state.transcript_bytes - sum(size_of(pending.call) for pending in turn.calls)
 
 
 def _outcome_of(child: Delegation, reply: Reply, room: int) -> ToolReturned | ToolFailed:
@@ -200,7 +237,7 @@ def drop_children(state: SessionState, turn: Turn) -> None:
 
 
 def _drop(state: SessionState, child: Delegation) -> None:
-    child.requests = []
+    child.requests, child.withheld = [], 0
     state.dropped.append(child.session_id)
 
 

@@ -39,7 +39,8 @@ class Delegation(Stored):
         session_id: of the session.
         agent_name: of the agent that it began with.
         detached: whether this session rolled over since it started that one.
-        requests: what waits for approval there, with the ids that it has there.
+        requests: what waits for approval there, with the ids that it has there; as much as there is room for.
+        withheld: how many more wait there.
         decisions: decisions sent to it.
         unseen: numbers of those that it may not have seen yet, by id of the call that they decide.
         expires_at: when its time is over, in seconds since the epoch.
@@ -50,6 +51,7 @@ class Delegation(Stored):
     agent_name: str
     detached: bool = False
     requests: list[ResumeRequest] = []
+    withheld: int = 0
     decisions: int = 0
     unseen: dict[str, int] = {}
     expires_at: float | None = None

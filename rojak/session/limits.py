@@ -40,7 +40,7 @@ RETRIEVALS_BYTES = 8 * 1024
 RETRIEVAL_QUERY_CHARACTERS = 8192
 #: Of what a human writes into a resume.
 RESUME_BYTES = 32 * 1024
-#: Of what waits for approval in sessions that work for this one.
+#: Of what waits for approval in sessions that work for this one. The rest is asked when there is room again.
 CHILD_REQUESTS_BYTES = 32 * 1024
 #: Ids of answered tasks and of applied resumes that are remembered, so that asking twice is noticed.
 REMEMBERED_IDS = 512

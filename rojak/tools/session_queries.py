@@ -1,7 +1,6 @@
 """What an activity asks of its own session: what its input left out, because it was large and was sent before.
 
-Asked with patience. A query can be lost: a worker that just then forgets the workflow, to make room for others, drops
-it, and Temporal notices when the time of the call is over. So that time is short, and the query is sent again.
+Asked with patience: a query can be lost, and is sent again then.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from rojak.types.activities import CATALOG_QUERY, FRAME_QUERY, WINDOW_QUERY, Frame
+from rojak.types.activities import CATALOG_QUERY, FRAME_QUERY, QUERY_PATIENCE, WINDOW_QUERY, Frame
 from rojak.types.catalog import ToolCatalog
 from rojak.types.messages import ConversationMessage
 
-#: Time for one try. A worker that takes the session over replays it first, which takes less than a second.
-_PATIENCE = (timedelta(seconds=3), timedelta(seconds=6), timedelta(seconds=12))
+#: The activity is tried again as a whole where these are not enough.
+_PATIENCE = tuple(timedelta(seconds=seconds) for seconds in QUERY_PATIENCE[:3])
 _LOST = frozenset({RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.UNAVAILABLE})
 
 

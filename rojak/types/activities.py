@@ -29,6 +29,11 @@ WINDOW_QUERY = "rojak.window"
 FRAME_QUERY = "rojak.frame"
 CATALOG_QUERY = "rojak.catalog"
 
+#: Seconds for each try of a query of a session, the last one for all that follow. A query can be lost: a worker that
+#: just then forgets the workflow, to make room for others, drops it, and Temporal notices when the time of the call is
+#: over. So that time is short at first. A worker that takes a session over replays it, which takes less than a second.
+QUERY_PATIENCE = (3.0, 6.0, 12.0, 30.0)
+
 
 class ContextWindow(BaseModel):
     """The messages that a model call sees: those with absolute indexes ``start`` to ``end`` (exclusive).

@@ -19,7 +19,14 @@ from temporalio.exceptions import ApplicationError, CancelledError, ChildWorkflo
 
 from rojak.session.approvals import list_approvals, take_report
 from rojak.session.core import active_agent, apply
-from rojak.session.delegation import detach_children, find_agent_tool, find_child, open_children, take_requests
+from rojak.session.delegation import (
+    detach_children,
+    find_agent_tool,
+    find_child,
+    open_children,
+    take_requests,
+    take_withheld,
+)
 from rojak.session.family import Caller
 from rojak.session.state import PendingCall, Reply, SessionState, Settings, Task
 from rojak.session.steps import ChildAnswered, ChildrenAssigned, ChildrenExpired
@@ -171,6 +178,13 @@ class SessionFamily:
             if not sent and self._is_detached(decision.session_id):
                 # One that this run started is being watched: how it ended is on its way.
                 self._take_answer(decision.session_id, _lost())
+
+    async def ask_withheld(self) -> None:
+        """Ask children again what waits for approval there, where there was no room for all of it and is now."""
+        children = take_withheld(self._state)
+        for child_id in children if children and workflow.patched("withheld-approvals") else ():
+            # One that is gone does not answer; how it ended is noticed as ever.
+            await self._send(child_id, contracts.SIGNAL_FROM_CALLER, CallerMessage(report_again=True))
 
     def _is_detached(self, child_id: str) -> bool:
         pending = find_child(self._state, child_id)

@@ -46,8 +46,13 @@ def initial_attributes(agent_name: str | None) -> list[SearchAttributePair[str]]
     """The search attributes that a session starts with."""
     pairs = [SearchAttributePair(STATUS_ATTRIBUTE, STATUS_ACTIVE)]
     if agent_name is not None:
-        pairs.append(SearchAttributePair(AGENT_ATTRIBUTE, agent_name))
+        pairs.append(SearchAttributePair(AGENT_ATTRIBUTE, agent_tag(agent_name)))
     return pairs
+
+
+def agent_tag(agent_name: str) -> str:
+    """An agent's name as a search attribute: Temporal refuses more than 2 KiB, again and again."""
+    return agent_name if len(agent_name.encode()) <= 2048 else agent_name[:500]
 
 
 class SessionInput(BaseModel):
@@ -110,10 +115,12 @@ class CallerMessage(BaseModel):
     Attributes:
         decision: a human's, on a call that waits there.
         detach: the caller rolls over: its next run has to be told the answer.
+        report_again: the caller had no room for all that waits for approval there, and has now.
     """
 
     decision: Decision | None = None
     detach: bool = False
+    report_again: bool = False
 
 
 class ConfigChange(BaseModel):

@@ -18,7 +18,7 @@ from rojak.session.steps import (
     Step,
     Summarise,
 )
-from rojak.workflows.contracts import AGENT_ATTRIBUTE, STATUS_ACTIVE, STATUS_ATTRIBUTE, STATUS_WAITING
+from rojak.workflows.contracts import AGENT_ATTRIBUTE, STATUS_ACTIVE, STATUS_ATTRIBUTE, STATUS_WAITING, agent_tag
 
 
 def show_progress(state: SessionState, step: Step) -> None:
@@ -72,7 +72,7 @@ def tag_workflow(state: SessionState, step: Step) -> None:
     status = STATUS_WAITING if waits else STATUS_ACTIVE
     if current.get(STATUS_ATTRIBUTE) != status:
         updates.append(STATUS_ATTRIBUTE.value_set(status))
-    if state.agent is not None and current.get(AGENT_ATTRIBUTE) != state.agent.name:
-        updates.append(AGENT_ATTRIBUTE.value_set(state.agent.name))
+    if state.agent is not None and current.get(AGENT_ATTRIBUTE) != (tag := agent_tag(state.agent.name)):
+        updates.append(AGENT_ATTRIBUTE.value_set(tag))
     if updates:
         workflow.upsert_search_attributes(updates)

@@ -124,6 +124,7 @@ class OrchestratorWorkflow:
                 await self._family.report()
                 if self._family.is_orphaned:
                     await self._abandon()
+            await self._family.ask_withheld()
             step = decide(state)
             if state.turn is None:
                 self._clock.stop()
@@ -321,6 +322,9 @@ class OrchestratorWorkflow:
         caller = self._state.caller
         if caller is not None and message.detach:
             caller.detached = True
+        if caller is not None and message.report_again:
+            caller.reported = []
+            await self._pass_on()
         if message.decision is not None:
             take_decision(self._state, message.decision)
             await self._pass_on()
@@ -328,6 +332,7 @@ class OrchestratorWorkflow:
     async def _pass_on(self) -> None:
         """Decisions go down to the sessions that they are about, and what waits there goes up."""
         await self._family.deliver()
+        await self._family.ask_withheld()
         await self._family.report()
 
     @workflow.update(name=contracts.UPDATE_AWAIT)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
+from typing import Any
 
 import pytest
+from temporalio.client import Client, Interceptor, OutboundInterceptor, QueryWorkflowInput
+from temporalio.service import RPCError, RPCStatusCode
 
 from rojak import Rojak
 from rojak.agents import OpenAIAgentActivities
@@ -192,3 +196,36 @@ async def test_a_worker_is_made_of_a_list_and_options_that_exist(
     with pytest.raises(ConfigurationError, match="does not know max_activities"):
         rojak.create_worker([activities], max_activities=3)
     assert rojak.create_worker([activities], max_concurrent_activities=3)
+
+
+class LossyInterceptor(Interceptor):
+    """Loses each first query, as a worker does that just then forgets the workflow: no answer within its time."""
+
+    def __init__(self) -> None:
+        self.lost: list[timedelta | None] = []
+        self.keeps = False
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002
+        lossy = self
+
+        class Outbound(OutboundInterceptor):
+            async def query_workflow(self, input: QueryWorkflowInput) -> Any:  # noqa: A002
+                lossy.keeps = not lossy.keeps
+                if lossy.keeps:
+                    lossy.lost.append(input.rpc_timeout)
+                    raise RPCError("Timeout expired", RPCStatusCode.DEADLINE_EXCEEDED, b"")
+                return await super().query_workflow(input)
+
+        return Outbound(next)
+
+
+async def test_a_lost_query_is_sent_again_within_seconds(temporal_address: str, rojak: Rojak, session_id: str) -> None:
+    lossy = LossyInterceptor()
+    client = await Client.connect(temporal_address, interceptors=[lossy])
+    elsewhere = Rojak(client, rojak.task_queue)
+    response = await elsewhere.run(id=session_id, type="persistent", task=task("say Hi"))
+    assert (await elsewhere.get_config(session_id)).messages == response.result.messages
+    assert answer(await elsewhere.get_result(session_id)) == "Hi"
+    assert await elsewhere.get_pending_approvals(session_id) == []
+    assert len(lossy.lost) >= 3
+    assert all(limit is not None and limit <= timedelta(seconds=5) for limit in lossy.lost)

@@ -234,6 +234,23 @@ async def test_nested_agents_bubble_through(rojak: Rojak, worker: RojakWorker, s
     assert all(tool_id.count("/") == 2 for tool_id in seen)
 
 
+async def test_many_approvals_are_asked_a_part_at_a_time(rojak: Rojak, worker: RojakWorker, session_id: str) -> None:
+    # So large a name that the caller has no room for all that waits.
+    wordy = OpenAIAgent(name="W" * 3000, functions=NAMES, interrupts=[Interrupt("pay")])
+    manager = OpenAIAgent(name="Manager", tools=[AgentTool(wordy, "Pays", name="b")])
+    script = task(call(*[ask(call(*["pay"] * 8), "say paid", to="b")] * 2), "echo", agent=manager)
+    response = await rojak.run(id=session_id, type="persistent", task=script)
+    decided, most = set(), 0
+    while isinstance(response.result, ResumeRequest):
+        listed = await rojak.get_pending_approvals(session_id)
+        most = max(most, len(listed))
+        decided |= {request.tool_id for request in listed}
+        response = await rojak.run(id=session_id, resume=approve(response.result))
+    assert answer(response.result) == "paid | paid"
+    assert len(decided) == 16
+    assert most < 16
+
+
 async def test_an_agent_may_be_asked_about_itself(rojak: Rojak, worker: RojakWorker, session_id: str) -> None:
     agent = OpenAIAgent(name="Lead", tools=lead.tools, interrupts=[Interrupt("worker")])
     response = await rojak.run(id=session_id, task=task(call(ask("say a")), "echo", agent=agent))

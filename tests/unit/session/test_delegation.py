@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from rojak.session.approvals import apply_resume, check_resume, list_approvals, take_decision, take_report
 from rojak.session.core import apply, decide
-from rojak.session.delegation import MAX_CHILDREN, MAX_DEPTH, open_children, take_requests
+from rojak.session.delegation import MAX_CHILDREN, MAX_DEPTH, open_children, take_requests, take_withheld
 from rojak.session.family import Caller, Decision
 from rojak.session.intake import enqueue_task
-from rojak.session.limits import CHILD_REQUESTS_BYTES, size_of
+from rojak.session.limits import CHILD_REQUESTS_BYTES, TURN_TRANSCRIPT_BYTES, size_of
 from rojak.session.state import Reply, SessionState, Task
 from rojak.session.steps import (
     AwaitChildren,
@@ -192,3 +194,51 @@ def test_whatever_is_held_the_state_fits_into_a_payload() -> None:
     assert state.turn is not None
     assert not state.turn.calls
     assert size_of(state) < PAYLOAD_BYTES
+
+
+def test_however_many_wait_all_are_asked_in_the_end_and_the_state_stays_small() -> None:
+    children = 100
+    state = at_work(*["helper"] * children)
+    waiting = {f"s/1.{n}": [f"x{m}" for m in range(12)] for n in range(1, children + 1)}
+    reported = {
+        child: [request(tool_id, '{"x": "' + "a" * 500 + '"}') for tool_id in ids] for child, ids in waiting.items()
+    }
+    for child, requests in reported.items():
+        take_requests(state, child, requests, seen=0)
+    asked_again = 0
+    while listed := list_approvals(state):
+        assert sum(size_of(r) for r in listed) <= CHILD_REQUESTS_BYTES
+        assert sum(size_of(r) for r in state.mailbox["t"].interrupts) <= CHILD_REQUESTS_BYTES
+        apply_resume(state, ResumeResponse(action="approve", tool_id=listed[0].tool_id), f"r-{uuid.uuid4()}")
+        decision = state.outbox.pop()
+        reported[decision.session_id] = [
+            r for r in reported[decision.session_id] if r.tool_id != decision.response.tool_id
+        ]
+        for child in take_withheld(state):
+            asked_again += 1
+            seen = {p.delegation.session_id: p.delegation.decisions for p in open_children(state.turn) if p.delegation}
+            take_requests(state, child, reported[child], seen=seen[child])
+    assert not any(reported.values())
+    # Half the room at a time, and not for every decision.
+    assert asked_again < 100 * children
+
+
+def test_one_request_is_always_asked() -> None:
+    state = at_work("helper")
+    take_requests(state, "s/1.1", [request("x" * CHILD_REQUESTS_BYTES), request("y")], seen=0)
+    assert [len(r.tool_id) for r in list_approvals(state)] == [CHILD_REQUESTS_BYTES + 3]
+
+
+def test_arguments_that_wait_for_approval_fit_or_fail_the_turn() -> None:
+    def with_arguments(size: int) -> SessionState:
+        state = SessionState()
+        enqueue_task(state, Task(id="t", messages=[ConversationMessage(role="user", content="hi")], agent=LEAD))
+        apply(state, TurnBegun(now=0.0))
+        large = ToolCall(id="c", function=FunctionCall(name="asked", arguments='{"x": "' + "a" * size + '"}'))
+        apply(state, ModelReplied(ConversationMessage(role="assistant", tool_calls=[large]), now=0.0))
+        return state
+
+    fits = with_arguments(300_000)
+    assert list_approvals(fits)
+    assert size_of(fits) <= TURN_TRANSCRIPT_BYTES
+    assert with_arguments(700_000).mailbox["t"].error_type == "ConversationTooLongError"
