@@ -8,7 +8,8 @@ from typing import Any
 
 from rojak.client.gateway import SessionGateway
 from rojak.client.outputs import read_output
-from rojak.session.state import Reply, Task
+from rojak.session.reply import Reply
+from rojak.session.task import Task
 from rojak.types.activities import WINDOW_QUERY
 from rojak.types.errors import ResultNotFoundError
 from rojak.types.messages import ConversationMessage, Usage

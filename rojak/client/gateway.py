@@ -34,7 +34,8 @@ from rojak.client.errors import (
     translate_refusal,
 )
 from rojak.client.reconnect import reconnecting
-from rojak.session.state import Reply, Task
+from rojak.session.reply import Reply
+from rojak.session.task import Task
 from rojak.types.activities import QUERY_PATIENCE
 from rojak.types.errors import RunCancelledError, SessionNotFoundError, SessionTypeError
 from rojak.types.session import ResumeResponse, SessionType

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import PydanticUserError, ValidationError
 
-from rojak.session.state import Reply
+from rojak.session.reply import Reply
 from rojak.types.errors import ConfigurationError, OutputValidationError
 from rojak.types.outputs import known_type, parse_output
 

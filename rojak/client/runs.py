@@ -17,7 +17,8 @@ from rojak.client.gateway import SessionGateway
 from rojak.client.responses import RunResponse
 from rojak.client.streaming import EventDeriver, follow, read_progress
 from rojak.client.tasks import check_has_agent
-from rojak.session.state import Reply, Task
+from rojak.session.reply import Reply
+from rojak.session.task import Task
 from rojak.types.session import OrchestratorResponse, ResumeRequest, ResumeResponse, SessionType
 from rojak.workflows import contracts
 

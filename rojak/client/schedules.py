@@ -16,7 +16,7 @@ from temporalio.client import (
 
 from rojak.client.gateway import SessionGateway
 from rojak.client.tasks import check_has_agent
-from rojak.session.state import Task
+from rojak.session.task import Task
 from rojak.types.errors import ConfigurationError
 from rojak.workflows import contracts
 

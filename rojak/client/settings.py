@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from rojak.session.state import Settings
+from rojak.session.task import Settings
 from rojak.types.compaction import Compaction
 from rojak.types.errors import ConfigurationError
 from rojak.types.retry import LONGEST_SECONDS

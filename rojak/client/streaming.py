@@ -16,7 +16,7 @@ from rojak.agents.streaming import TextProgress
 from rojak.client.events import Event, HandedOff, RetrievalFailed, Retrieved, Started, TextDelta, ToolCalled, ToolResult
 from rojak.client.gateway import SessionGateway
 from rojak.session.progress import Progress
-from rojak.session.state import HandOff
+from rojak.session.turn import HandOff
 from rojak.types.activities import CALL_MODEL
 from rojak.types.errors import ResultNotFoundError, SessionNotFoundError
 from rojak.types.messages import ConversationMessage

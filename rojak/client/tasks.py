@@ -10,7 +10,7 @@ from pydantic_core import PydanticSerializationError
 
 from rojak.client.checks import check_id, check_instance
 from rojak.session.intake import check_task_size
-from rojak.session.state import Settings, Task
+from rojak.session.task import Settings, Task
 from rojak.tools.results import ResultError, plain_json
 from rojak.types.errors import ConfigurationError
 from rojak.types.session import TaskParams

@@ -14,6 +14,7 @@ from jsonschema.validators import validator_for
 from mcp_types import Tool
 from pydantic import ValidationError
 
+from mcp import Client
 from rojak.session.limits import OFFERED_TOOLS
 from rojak.types.catalog import CatalogTool
 from rojak.types.mcp import MCPServerConfig
@@ -22,7 +23,24 @@ logger = logging.getLogger(__name__)
 
 #: What providers take as the name of a tool.
 MAX_NAME = 64
+#: Pages of tools that are read. A server that has more has no end.
+_MAX_PAGES = 50
 _FOREIGN_CHARACTERS = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+async def list_tools(client: Client) -> list[Tool]:
+    """All that the server lists."""
+    if client.server_capabilities.tools is None:
+        return []
+    tools: list[Tool] = []
+    cursor: str | None = None
+    for _ in range(_MAX_PAGES):
+        page = await client.list_tools(cursor=cursor)
+        tools += page.tools
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return tools
 
 
 class ToolSieve:

@@ -15,11 +15,12 @@ import anyio
 import mcp_types
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 from mcp.shared.exceptions import MCPError
-from mcp_types import CONNECTION_CLOSED, CallToolResult, RequestParamsMeta, Tool
+from mcp_types import CallToolResult, RequestParamsMeta, Tool
 
 from mcp import Client
+from rojak.mcp.answers import read_answer
 from rojak.mcp.errors import MCPServerError
-from rojak.mcp.listing import ToolSieve
+from rojak.mcp.listing import ToolSieve, list_tools
 from rojak.mcp.reasons import explain, redact
 from rojak.mcp.stdio import ChildReport
 from rojak.mcp.transports import open_transport
@@ -41,8 +42,6 @@ REFRESH_PATIENCE = 2.0
 CONNECT_PATIENCE = 10.0
 #: Seconds that a server has to list its tools, to show that it lives after it left a call unanswered.
 PROBE_PATIENCE = 5.0
-#: Pages of tools that are read. A server that has more has no end.
-_MAX_PAGES = 50
 
 _INFO = mcp_types.Implementation(name="rojak", version=importlib.metadata.version("rojak"))
 
@@ -148,39 +147,12 @@ class MCPServer:
                 self._strays.add(calling)
                 calling.add_done_callback(self._forget)
         if calling not in self._strays:
-            return self._read(tool, calling)
+            if not calling.cancelled() and isinstance(calling.exception(), MCPError):
+                self._doubt()
+            return read_answer(self.name, self.config, tool, calling)
         logger.warning("MCP server %r did not answer a call of %r within %g s", self.name, tool, timeout)
         self._doubt()
         raise MCPServerError("TimeoutError", f"{tool} of the MCP server {self.name!r} timed out after {timeout:g} s.")
-
-    def _read(self, tool: str, calling: asyncio.Task[CallToolResult]) -> CallToolResult:
-        try:
-            return calling.result()
-        except MCPError as error:
-            self._doubt()
-            if error.code == CONNECTION_CLOSED:
-                raise self._lost(tool) from None
-            reason = redact(error.message, self.config)
-            raise MCPServerError("MCPProtocolError", f"The MCP server {self.name!r} refused: {reason}") from None
-        except (RuntimeError, ValueError) as error:
-            # The SDK's word for results that break the tool's own schema, or the protocol. It may quote them.
-            logger.warning(
-                "MCP server %r answered a call of %r in a way that breaks the protocol or the tool's own output schema",
-                self.name,
-                tool,
-            )
-            message = f"The MCP server {self.name!r} gave a result of {tool} that cannot be read"
-            raise MCPServerError("MCPProtocolError", f"{message} ({redact(str(error), self.config)}).") from None
-        except (OSError, anyio.ClosedResourceError, anyio.BrokenResourceError, asyncio.CancelledError):
-            raise self._lost(tool) from None
-
-    def _lost(self, tool: str) -> MCPServerError:
-        logger.warning("MCP server %r: the connection was lost in a call of %r", self.name, tool)
-        return MCPServerError(
-            "MCPConnectionLostError",
-            f"The connection to the MCP server {self.name!r} was lost in the call of {tool}. Whether it was carried"
-            " out is not known.",
-        )
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._strays.discard(task)
@@ -317,17 +289,7 @@ class MCPServer:
 
     async def _list(self, client: Client) -> list[Tool]:
         self._stale = False
-        if client.server_capabilities.tools is None:
-            return []
-        tools: list[Tool] = []
-        cursor: str | None = None
-        for _ in range(_MAX_PAGES):
-            page = await client.list_tools(cursor=cursor)
-            tools += page.tools
-            cursor = page.next_cursor
-            if cursor is None:
-                break
-        return tools
+        return await list_tools(client)
 
     def _take_tools(self, listed: list[Tool]) -> None:
         self._listed_at = time.monotonic()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from rojak.session.family import Decision
 from rojak.session.limits import REMEMBERED_IDS, RESUME_BYTES, size_of
 from rojak.session.mailbox import post_reply, take_reply
+from rojak.session.reply import Reply
 from rojak.session.routes import MCPRoute, Route
-from rojak.session.state import PendingCall, Reply, SessionState, ToolRejected, Turn
+from rojak.session.state import SessionState
+from rojak.session.turn import PendingCall, ToolRejected, Turn
 from rojak.types.agent import Agent
 from rojak.types.errors import PayloadTooLargeError, ToolCallNotPendingError
 from rojak.types.messages import ToolCall

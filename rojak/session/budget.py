@@ -6,7 +6,9 @@ conversation that can go on: every tool call has a result, be it that the call w
 
 from __future__ import annotations
 
-from rojak.session.state import SessionState, Settings, ToolRejected, Turn
+from rojak.session.state import SessionState
+from rojak.session.task import Settings
+from rojak.session.turn import ToolRejected, Turn
 from rojak.types.session import LimitReached
 
 

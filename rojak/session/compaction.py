@@ -11,7 +11,8 @@ from typing import Any
 
 from rojak.session.limits import SUMMARY_CHARACTERS
 from rojak.session.named import effective_settings
-from rojak.session.state import Reply, SessionState, Summary
+from rojak.session.reply import Reply
+from rojak.session.state import SessionState, Summary
 from rojak.session.steps import Summarise
 from rojak.session.transcript import replace_transcript
 from rojak.types.agent import Agent, AgentRef

@@ -9,8 +9,10 @@ from __future__ import annotations
 from rojak.session.approvals import refresh_approvals, seen_outside
 from rojak.session.family import Delegation
 from rojak.session.limits import CHILD_REQUESTS_BYTES, TURN_TRANSCRIPT_BYTES, size_of
+from rojak.session.reply import Reply
 from rojak.session.routes import AgentRoute
-from rojak.session.state import CallOutcome, PendingCall, Reply, SessionState, Turn
+from rojak.session.state import SessionState
+from rojak.session.turn import CallOutcome, PendingCall, Turn
 from rojak.types.activities import ToolFailed, ToolReturned
 from rojak.types.agent import Agent
 from rojak.types.agent_tool import AgentTool

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rojak.session.limits import AGENT_BYTES, CONTEXT_BYTES, QUEUE_BYTES, TASK_BYTES, size_of
 from rojak.session.mailbox import is_known
-from rojak.session.state import SessionState, Settings, Task
+from rojak.session.state import SessionState
+from rojak.session.task import Settings, Task
 from rojak.session.transcript import replace_transcript, trim
 from rojak.types.errors import ConfigurationError, PayloadTooLargeError, SessionBusyError, SessionTypeError
 from rojak.types.messages import ConversationMessage

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rojak.session.limits import MAILBOX_BYTES, MAILBOX_REPLIES, REMEMBERED_IDS, size_of
-from rojak.session.state import Reply, SessionState
+from rojak.session.reply import Reply
+from rojak.session.state import SessionState
 from rojak.session.transcript import read_window
 from rojak.types.errors import ResultNotFoundError
 

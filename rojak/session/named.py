@@ -7,7 +7,9 @@ change of an agent reaches a session between turns, and costs no call of its own
 from __future__ import annotations
 
 from rojak.session.limits import CONTEXT_BYTES, DEFINITIONS_BYTES, size_of
-from rojak.session.state import SessionState, Settings, Turn
+from rojak.session.state import SessionState
+from rojak.session.task import Settings
+from rojak.session.turn import Turn
 from rojak.types.activities import ToolFailed, ToolReturned
 from rojak.types.agent import Agent, AgentRef
 from rojak.types.handoff import HandOffTool

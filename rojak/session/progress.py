@@ -8,8 +8,10 @@ from pydantic import BaseModel
 
 from rojak.session.approvals import list_approvals
 from rojak.session.mailbox import find_reply
-from rojak.session.state import HandOff, Reply, SessionState
+from rojak.session.reply import Reply
+from rojak.session.state import SessionState
 from rojak.session.transcript import read_window
+from rojak.session.turn import HandOff
 from rojak.types.messages import ConversationMessage
 from rojak.types.session import ResumeRequest, Retrieval
 

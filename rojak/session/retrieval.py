@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rojak.session.limits import RETRIEVAL_QUERY_CHARACTERS, RETRIEVALS_BYTES, size_of
-from rojak.session.state import SessionState, Turn
+from rojak.session.state import SessionState
+from rojak.session.turn import Turn
 from rojak.types.activities import RetrieveResult
 from rojak.types.agent import Agent
 from rojak.types.session import Retrieval

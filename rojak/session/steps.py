@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rojak.session.state import CallOutcome, PendingCall, Reply, Summary
+from rojak.session.reply import Reply
+from rojak.session.state import Summary
+from rojak.session.turn import CallOutcome, PendingCall
 from rojak.types.activities import OutputProblem, Refreshed, RetrieveResult
 from rojak.types.messages import ConversationMessage
 

@@ -9,13 +9,14 @@ from temporalio import exceptions, workflow
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, FailureError
 
 from rojak.session.compaction import build_summary_agent, policy_of, render_conversation
-from rojak.session.core import active_agent, current_turn
 from rojak.session.limits import INLINE_BYTES, RETRIEVAL_QUERY_CHARACTERS, size_of
 from rojak.session.named import hand_over
 from rojak.session.routes import AgentRoute, FunctionRoute, HandOffRoute, MCPRoute, RetrieverRoute
-from rojak.session.state import CallOutcome, PendingCall, SessionState, Summary, Turn
+from rojak.session.state import SessionState, Summary
 from rojak.session.steps import ModelReplied, Retrieved, Summarise, Summarised, SummaryFailed, ToolsAnswered, TurnFailed
 from rojak.session.transcript import build_window, read_window
+from rojak.session.turn import CallOutcome, PendingCall, Turn
+from rojak.session.turns import active_agent, current_turn
 from rojak.types.activities import (
     CALL_MCP_TOOL,
     CALL_MODEL,

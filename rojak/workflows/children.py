@@ -18,7 +18,7 @@ from temporalio.common import TypedSearchAttributes
 from temporalio.exceptions import ApplicationError, CancelledError, ChildWorkflowError, FailureError
 
 from rojak.session.approvals import list_approvals, take_report
-from rojak.session.core import active_agent, apply
+from rojak.session.core import apply
 from rojak.session.delegation import (
     detach_children,
     find_agent_tool,
@@ -28,8 +28,12 @@ from rojak.session.delegation import (
     take_withheld,
 )
 from rojak.session.family import Caller
-from rojak.session.state import PendingCall, Reply, SessionState, Settings, Task
+from rojak.session.reply import Reply
+from rojak.session.state import SessionState
 from rojak.session.steps import ChildAnswered, ChildrenAssigned, ChildrenExpired
+from rojak.session.task import Settings, Task
+from rojak.session.turn import PendingCall
+from rojak.session.turns import active_agent
 from rojak.types.agent_tool import AgentTool
 from rojak.types.messages import ConversationMessage, Usage
 from rojak.workflows import contracts

@@ -11,7 +11,9 @@ from pydantic import BaseModel
 from temporalio.common import SearchAttributeKey, SearchAttributePair
 
 from rojak.session.family import Caller, Decision
-from rojak.session.state import Reply, SessionState, Settings, Task
+from rojak.session.reply import Reply
+from rojak.session.state import SessionState
+from rojak.session.task import Settings, Task
 from rojak.types.messages import ConversationMessage
 from rojak.types.session import ResumeRequest, ResumeResponse, SessionType
 

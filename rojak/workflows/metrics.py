@@ -12,8 +12,9 @@ from typing import Literal
 from temporalio import workflow
 
 from rojak.session.approvals import waiting_calls
-from rojak.session.state import CallOutcome, PendingCall, SessionState, Turn
+from rojak.session.state import SessionState
 from rojak.session.steps import ApprovalsExpired, Outcome, TurnBegun
+from rojak.session.turn import CallOutcome, PendingCall, Turn
 from rojak.types.activities import RetrieveResult, ToolReturned
 from rojak.types.retriever import Retriever
 from rojak.workflows.tracing import trace_handoff, trace_turn

@@ -16,12 +16,13 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from rojak.session.approvals import apply_resume, check_resume, list_approvals, take_decision, waiting_calls
-from rojak.session.core import apply, cancel_session, decide
+from rojak.session.core import apply, decide
 from rojak.session.delegation import reply_to_caller
 from rojak.session.intake import apply_config, check_config, check_task, enqueue_task, read_config
 from rojak.session.mailbox import find_reply
 from rojak.session.progress import Progress, read_progress
-from rojak.session.state import Reply, SessionState
+from rojak.session.reply import Reply
+from rojak.session.state import SessionState
 from rojak.session.steps import (
     ApprovalsExpired,
     AwaitApprovals,
@@ -43,6 +44,7 @@ from rojak.session.steps import (
     TurnFinished,
 )
 from rojak.session.transcript import read_window
+from rojak.session.turns import cancel_session
 from rojak.types.activities import CATALOG_QUERY, FRAME_QUERY, WINDOW_QUERY, Frame
 from rojak.types.catalog import ToolCatalog
 from rojak.types.errors import ResultNotFoundError, RojakError, SessionNotFoundError

@@ -10,8 +10,9 @@ from typing import Protocol
 
 from temporalio import workflow
 
-from rojak.session.state import SessionState, Turn
+from rojak.session.state import SessionState
 from rojak.session.trace import turn_traceparent
+from rojak.session.turn import Turn
 from rojak.types.messages import Usage
 
 

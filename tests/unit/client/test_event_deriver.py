@@ -15,7 +15,7 @@ from rojak.client.events import (
 )
 from rojak.client.streaming import EventDeriver, take_progress
 from rojak.session.progress import Progress
-from rojak.session.state import HandOff
+from rojak.session.turn import HandOff
 from rojak.types import ConversationMessage, FunctionCall, Retrieval, ToolCall
 
 

@@ -10,7 +10,8 @@ from rojak.session.approvals import hold_for_approval
 from rojak.session.limits import OFFERED_TOOLS
 from rojak.session.routes import FunctionRoute, MCPRoute, Route
 from rojak.session.routing import find_route, offered_names
-from rojak.session.state import PendingCall, SessionState
+from rojak.session.state import SessionState
+from rojak.session.turn import PendingCall
 from rojak.types import FunctionCall, Interrupt, ToolCall
 from rojak.types.catalog import CatalogTool, ToolCatalog
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rojak.session.approvals import apply_resume, check_resume, list_approvals
-from rojak.session.core import active_agent, apply, cancel_session, decide
+from rojak.session.core import apply, decide
 from rojak.session.delegation import detach_children, open_children, take_requests
 from rojak.session.intake import apply_config, check_config, check_task, enqueue_task
 from rojak.session.limits import MAILBOX_BYTES, MAILBOX_REPLIES
@@ -48,6 +48,7 @@ from rojak.session.steps import (
     TurnFinished,
 )
 from rojak.session.transcript import build_window, read_window
+from rojak.session.turns import active_agent, cancel_session
 from rojak.types import (
     Agent,
     AgentTool,

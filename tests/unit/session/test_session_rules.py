@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rojak.retrievers.retrieval_activity import render_passages
-from rojak.session.core import apply, decide, fit_message
+from rojak.session.core import apply, decide
 from rojak.session.intake import check_task, enqueue_task
 from rojak.session.limits import (
     CONTEXT_BYTES,
@@ -21,6 +21,7 @@ from rojak.session.limits import (
 )
 from rojak.session.mailbox import find_reply
 from rojak.session.progress import read_progress
+from rojak.session.results import fit_message
 from rojak.session.state import SessionState, Settings, Task
 from rojak.session.steps import (
     BeginTurn,
