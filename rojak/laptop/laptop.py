@@ -38,6 +38,8 @@ PORT: Final = 7233
 UI_PORT: Final = 8233
 #: Milliseconds that files have to be still before they are read: editors write in several steps.
 _STILL: Final = 40
+#: Milliseconds until the watch of files says that there is nothing to say.
+_TIMEOUT: Final = 300
 #: Seconds between two looks at schedules, servers and approvals.
 _LOOK: Final = 1.0
 _SUFFIXES: Final = (".yaml", ".yml", ".py", ".md", ".txt", ".env")
@@ -352,8 +354,20 @@ async def _changes(watched: Iterable[Path], roots: Iterable[Path]) -> AsyncItera
 
     # Of a file its folder is watched: editors replace files, and a watch of the old one would see nothing more.
     folders = {path if path.is_dir() else path.parent for path in watched}
-    async for _ in awatch(*folders, watch_filter=matters, debounce=400, step=_STILL, raise_interrupt=False):
-        yield
+    is_first = True
+    async for found in awatch(
+        *folders,
+        watch_filter=matters,
+        debounce=400,
+        step=_STILL,
+        rust_timeout=_TIMEOUT,
+        yield_on_timeout=True,
+        raise_interrupt=False,
+    ):
+        # Now they are watched; what changed since they were read first was not seen.
+        if found or is_first:
+            yield
+        is_first = False
 
 
 async def _has_attributes(client: Client) -> bool:

@@ -16,7 +16,7 @@ import psutil
 ROOT = Path(__file__).parents[3]
 PIZZA = ROOT / "examples" / "pizza" / "manifests"
 #: Seconds that anything may take; a busy machine takes some of them.
-PATIENCE = 90.0
+PATIENCE = 45.0
 
 
 class DevProcess:
