@@ -28,7 +28,11 @@ check: $(VENV)/.dev ## Lint, types, layers, lock file, generated files
 	$(BIN)/python -m dev.check_lock
 	$(BIN)/python -m dev.generate --check
 
-generate: $(VENV)/.dev ## Write the CRDs and the reference of the manifests' fields
+chart: $(VENV)/.dev ## Lint the Helm chart and check what it makes, for each Kubernetes version
+	$(BIN)/python -m dev.generate --check
+	$(BIN)/python -m dev.helm
+
+generate: $(VENV)/.dev ## Write the CRDs, the reference of the manifests' fields, and the chart's schema and README
 	$(BIN)/python -m dev.generate
 
 bench: $(VENV)/.dev ## Measure, beside a bare Temporal workflow that makes the same calls
@@ -71,4 +75,4 @@ $(VENV)/.dev: $(VENV)/.python requirements/dev.txt pyproject.toml
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
 
-.PHONY: help demo test test-fast check generate bench bench-operator format histories lock clean
+.PHONY: help demo test test-fast check chart generate bench bench-operator format histories lock clean

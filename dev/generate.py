@@ -6,13 +6,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from dev.helm import values
 from rojak.manifests import generated
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Each makes contents of files, by their paths in the repository.
-GENERATORS: list[Callable[[], dict[str, str]]] = [generated.render_files]
+GENERATORS: list[Callable[[], dict[str, str]]] = [generated.render_files, values.render_files]
 #: Folders in which everything is made; what is there and is not made any more goes.
-FOLDERS = ["crds", "docs/reference"]
+FOLDERS = ["crds", "docs/reference", "deploy/helm/rojak/templates/crds"]
 
 
 def main(check: bool) -> int:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev import gobuild
+from dev.gobuild import is_program
 from dev.kubernetes.build import build
 
 VERSION = "1.35.4"
@@ -65,10 +67,4 @@ def find_binaries(environment: Mapping[str, str] = os.environ) -> Binaries:
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Where programs that were built are kept."""
-    base = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME", "~"), ".cache")
-    return Path(base).expanduser() / "rojak-dev" / f"kube-{VERSION}"
-
-
-def is_program(path: Path) -> bool:
-    """Whether it can be run."""
-    return path.is_file() and os.access(path, os.X_OK)
+    return gobuild.cache_folder(f"kube-{VERSION}", environment)
