@@ -50,7 +50,8 @@ class ConversationReader:
             self._kept.move_to_end(session_id)
             while len(self._kept) > _REMEMBERED_SESSIONS:
                 self._kept.popitem(last=False)
-        return make_response(reply, list(messages), output_type)
+        missing = max(0, reply.end - reply.base - len(messages))
+        return make_response(reply, list(messages), output_type, missing=missing)
 
     async def complete_stateless(
         self,
@@ -106,13 +107,16 @@ class ConversationReader:
         return [], None
 
 
-def make_response(reply: Reply, messages: list[ConversationMessage], output_type: Any = None) -> OrchestratorResponse:
+def make_response(
+    reply: Reply, messages: list[ConversationMessage], output_type: Any = None, *, missing: int = 0
+) -> OrchestratorResponse:
     """The response with this conversation.
 
     Args:
         reply: of the session.
         messages: the conversation.
         output_type: what the answer is to be read as, where the caller says so.
+        missing: older messages that the conversation lacks.
 
     Raises:
         OutputValidationError: the answer cannot be read as that.
@@ -127,4 +131,5 @@ def make_response(reply: Reply, messages: list[ConversationMessage], output_type
         limit=reply.limit,
         output=read_output(reply, output_type),
         retrievals=reply.retrievals,
+        messages_missing=missing,
     )

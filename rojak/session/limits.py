@@ -21,6 +21,8 @@ TURN_TRANSCRIPT_BYTES = 1024 * 1024
 #: Characters of a summary of older messages. While it waits for the next turn it takes the share of what only a turn
 #: has: the context variables to return to.
 SUMMARY_CHARACTERS = 16_000
+#: Of dropped messages that are still there to be asked for. They are no part of the state.
+SHELF_BYTES = 128 * 1024
 #: Of the context variables.
 CONTEXT_BYTES = 128 * 1024
 #: Of one agent: its instructions and settings.

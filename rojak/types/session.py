@@ -186,6 +186,8 @@ class OrchestratorResponse(BaseModel):
         output: the answer of an agent that has an ``output_type``: an object of it where this process knows the
             type, plain JSON data elsewhere. None where there is no such answer.
         retrievals: what the agents' retrievers found, or that they failed.
+        messages_missing: how many of the oldest messages are missing in ``messages``, where the session did not keep
+            them until the caller came for them. 0 as a rule.
     """
 
     messages: list[ConversationMessage]
@@ -196,6 +198,7 @@ class OrchestratorResponse(BaseModel):
     limit: LimitReached | None = None
     output: Any = None
     retrievals: list[Retrieval] = []
+    messages_missing: int = 0
 
 
 class UpdateConfigParams(BaseModel):

@@ -22,6 +22,7 @@ from rojak.session.intake import apply_config, check_config, check_task, enqueue
 from rojak.session.mailbox import find_reply
 from rojak.session.progress import Progress, read_progress
 from rojak.session.reply import Reply
+from rojak.session.shelf import Shelf
 from rojak.session.state import SessionState
 from rojak.session.steps import (
     ApprovalsExpired,
@@ -43,7 +44,6 @@ from rojak.session.steps import (
     TurnBegun,
     TurnFinished,
 )
-from rojak.session.transcript import read_window
 from rojak.session.turns import cancel_session
 from rojak.types.activities import CATALOG_QUERY, FRAME_QUERY, WINDOW_QUERY, Frame
 from rojak.types.catalog import ToolCatalog
@@ -97,6 +97,7 @@ class OrchestratorWorkflow:
         if start.caller is not None and start.state is None:
             self._state.caller = start.caller
         self._family = SessionFamily(self._state, start)
+        self._shelf = Shelf()
         self._calls = SessionCalls(self._state)
         self._clock = TurnClock()
         self._meter = SessionMeter(self._state)
@@ -143,8 +144,17 @@ class OrchestratorWorkflow:
             self._steps += 1
             if outcome is not None:
                 self._meter.before()
-                apply(state, outcome)
+                with self._shelving():
+                    apply(state, outcome)
                 self._meter.after(outcome)
+
+    @contextmanager
+    def _shelving(self) -> Iterator[None]:
+        """Keep what is dropped meanwhile, for callers who come for it with a reply of before."""
+        state = self._state
+        base, messages = state.base, list(state.transcript)
+        yield
+        self._shelf.keep_dropped(base, messages, state)
 
     async def _do_in_time(self, step: Step) -> Outcome | None:
         """Do a step, as long as the turn has time."""
@@ -359,7 +369,8 @@ class OrchestratorWorkflow:
     def update_config(self, change: ConfigChange) -> None:
         """Change the settings, the conversation that is kept, or the context variables."""
         self._updates += 1
-        apply_config(self._state, change.settings, change.messages, change.context_variables)
+        with self._shelving():
+            apply_config(self._state, change.settings, change.messages, change.context_variables)
 
     @update_config.validator
     def _check_config(self, change: ConfigChange) -> None:
@@ -369,8 +380,8 @@ class OrchestratorWorkflow:
 
     @workflow.query(name=WINDOW_QUERY)
     def window(self, start: int, end: int) -> list[ConversationMessage]:
-        """The messages with absolute indexes ``start`` to ``end`` (exclusive), as far as they are kept."""
-        return read_window(self._state, start, end)
+        """The messages with absolute indexes ``start`` to ``end`` (exclusive): what is kept, or was lately."""
+        return self._shelf.read(self._state, start, end)
 
     @workflow.query(name=FRAME_QUERY)
     def frame(self) -> Frame | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -196,6 +197,49 @@ async def test_a_worker_is_made_of_a_list_and_options_that_exist(
     with pytest.raises(ConfigurationError, match="does not know max_activities"):
         rojak.create_worker([activities], max_activities=3)
     assert rojak.create_worker([activities], max_concurrent_activities=3)
+
+
+class Overtaking(Interceptor):
+    """Lets others do something between a reply and the first query that its caller sends for the conversation."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self.meanwhile: Callable[[], Awaitable[None]] | None = meanwhile
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002
+        overtaking = self
+
+        class Outbound(OutboundInterceptor):
+            async def query_workflow(self, input: QueryWorkflowInput) -> Any:  # noqa: A002
+                meanwhile, overtaking.meanwhile = overtaking.meanwhile, None
+                if meanwhile is not None:
+                    await meanwhile()
+                return await super().query_workflow(input)
+
+        return Outbound(next)
+
+
+@pytest.mark.parametrize("rolls_over", [False, True])
+async def test_a_result_is_whole_whoever_begins_before_it_is_put_together(
+    temporal_address: str, rojak: Rojak, session_id: str, rolls_over: bool
+) -> None:
+    rolling = Rojak(rojak.client, rojak.task_queue, roll_over_after_events=1 if rolls_over else None)
+    whole = None
+    for number in range(3):
+        first = task(f"say {number}")
+        whole = await rolling.run(id=session_id, type="persistent", task=first, history_size=4)
+
+    async def others() -> None:
+        for number in range(3):
+            await rolling.run(id=session_id, type="persistent", task=task(f"say other {number}"))
+
+    client = await Client.connect(temporal_address, interceptors=[Overtaking(others)])
+    response = await Rojak(client, rojak.task_queue).run(id=session_id, type="persistent", task=task("say mine"))
+    texts = [message.text for message in response.result.messages]
+    assert texts[-1] == "mine"
+    assert response.result.messages_missing == 6 - len(texts)
+    if not rolls_over:
+        assert whole is not None
+        assert texts == [*(m.text for m in whole.result.messages[-4:]), "say mine", "mine"]
 
 
 class LossyInterceptor(Interceptor):
