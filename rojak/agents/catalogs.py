@@ -78,6 +78,11 @@ class CatalogDesk:
         self._remember(found)
         return found, None if found.digest == (request.catalog or "") else found
 
+    def servers_of(self, agent: Agent) -> Collection[str]:
+        """The names of the servers whose tools the agent may call, whether they are up or not."""
+        known = self._source.server_names if self._source is not None else ()
+        return known if agent.mcp_servers is None else agent.mcp_servers
+
     def check(self, agent: Agent) -> None:
         """Refuse an agent that names a server that the worker does not have.
 

@@ -14,6 +14,7 @@ from rojak.agents.base import AgentActivities, CompletionRequest
 from rojak.agents.catalogs import CatalogDesk, CatalogSource
 from rojak.agents.completion import complete, failed, refuse
 from rojak.agents.errors import ProviderFailure
+from rojak.agents.interrupts import InterruptCheck
 from rojak.agents.named import NamedAgents
 from rojak.agents.outputs import check_is_schema, find_problem, output_instructions, strip_fence
 from rojak.agents.streaming import HeartbeatSink, TextProgress, TextSink
@@ -63,6 +64,7 @@ class ModelActivity:
         self._sink = sink or HeartbeatSink()
         self._windows = WindowCache()
         self._catalogs = CatalogDesk(mcp_tools)
+        self._interrupts = InterruptCheck()
         self._agents: OrderedDict[str, Agent] = OrderedDict()
 
     @activity.defn(name=CALL_MODEL)
@@ -89,7 +91,7 @@ class ModelActivity:
                 agent=agent,
                 instructions=instructions,
                 messages=messages,
-                tools=_offered_tools(agent, provider, catalog),
+                tools=self._offer_tools(agent, provider, catalog),
                 on_text=self._open_sink(request, heartbeat),
                 output_schema=agent.output_schema if is_native else None,
             )
@@ -182,6 +184,22 @@ class ModelActivity:
             retrieved = (await fetch_frame()).retrieved if request.fetch_retrieved else request.retrieved
         return f"{text}\n\nRetrieved context:\n{retrieved}" if retrieved else text
 
+    def _offer_tools(
+        self, agent: Agent, provider: AgentActivities, catalog: ToolCatalog | None
+    ) -> list[dict[str, Any]]:
+        try:
+            tools = offer_tools(agent, provider.functions, catalog)
+            if agent.interrupts:
+                self._interrupts.check(
+                    agent,
+                    offered=[tool["function"]["name"] for tool in tools],
+                    registered=list(provider.functions),
+                    servers=self._catalogs.servers_of(agent),
+                )
+        except ConfigurationError as error:
+            raise refuse(error) from None
+        return tools
+
     def _open_sink(self, request: ModelRequest, heartbeat: Heartbeat) -> Callable[[str], None] | None:
         if request.stream is None:
             return None
@@ -211,13 +229,6 @@ def find_provider(providers: Mapping[str, AgentActivities], agent: Agent) -> Age
             )
         )
     return provider
-
-
-def _offered_tools(agent: Agent, provider: AgentActivities, catalog: ToolCatalog | None) -> list[dict[str, Any]]:
-    try:
-        return offer_tools(agent, provider.functions, catalog)
-    except ConfigurationError as error:
-        raise refuse(error) from None
 
 
 def _keeps_to_schema(agent: Agent, provider: AgentActivities) -> bool:

@@ -52,6 +52,12 @@ async def test_a_rejected_call_is_not_made_and_the_model_hears_why(rojak: Rojak,
     assert "Too expensive." in answer(final.result)
 
 
+async def test_a_misspelt_interrupt_lets_no_call_through(rojak: Rojak, session_id: str) -> None:
+    agent = OpenAIAgent(name="Clerk", functions=NAMES, interrupts=[Interrupt("payy")])
+    with pytest.raises(RunFailedError, match=r"ConfigurationError: .*interrupt for 'payy'.*Did you mean 'pay'\?"):
+        await rojak.run(id=session_id, task=task("call pay", "echo", agent=agent))
+
+
 async def test_a_call_can_be_changed_on_approval(rojak: Rojak, session_id: str) -> None:
     request = request_of((await rojak.run(id=session_id, task=task('call pay {"amount": 500}', "echo"))).result)
     approve = ResumeResponse(action="approve", tool_id=request.tool_id, tool_arguments={"amount": 5})
