@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from rojak.types import errors
 from rojak.types.errors import (
     ConfigurationError,
+    NoWorkerError,
     OutputValidationError,
     RojakError,
     RunCancelledError,
@@ -56,6 +57,14 @@ def means_unreachable(error: BaseException) -> bool:
     if isinstance(error, RPCError):
         return error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
     return isinstance(error, RPCTimeoutOrCancelledError)
+
+
+def means_no_answer(error: RPCError) -> bool:
+    """Whether the server had the question, and no worker took it."""
+    if error.status == RPCStatusCode.FAILED_PRECONDITION:
+        # Nobody polled for long, or the session's first workflow task was never done.
+        return "poller" in error.message or "workflow task" in error.message.lower()
+    return error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 
 
 def means_not_found(error: BaseException) -> bool:
@@ -105,4 +114,13 @@ def no_session(session_id: str) -> SessionNotFoundError:
     """The error for an id that no running session has."""
     return SessionNotFoundError(
         f"no session {session_id!r} is running: it has finished, or the id is wrong, or it lives in another namespace"
+    )
+
+
+def no_worker(task_queue: str, seconds: float) -> NoWorkerError:
+    """The error for a task queue that nobody polls, or whose worker does not answer."""
+    return NoWorkerError(
+        f"no worker polls task queue {task_queue!r}, or none answers (for {seconds:g} s). What was asked stays queued:"
+        " start a worker, for instance `async with rojak.create_worker([...])`, and fetch the answer with"
+        " get_result(id)"
     )

@@ -278,7 +278,7 @@ class Rojak:
             RunCancelledError: the session was cancelled.
         """
         timeout = check_timeout(timeout)
-        return await self._patiently(self._runs.get_result(id, task_id, output_type), timeout)
+        return await self._patiently(self._runs.get_result(id, task_id, output_type), timeout, of=id)
 
     #: Another name of `get_result`.
     get_run_result = get_result
@@ -288,9 +288,10 @@ class Rojak:
 
         Raises:
             SessionNotFoundError: no such session.
+            NoWorkerError: nobody is there to answer.
         """
         config: SessionConfig = await self._patiently(
-            self._gateway.query(id, contracts.QUERY_CONFIG, [], SessionConfig), None
+            self._gateway.query(id, contracts.QUERY_CONFIG, [], SessionConfig), None, of=id
         )
         return config
 
@@ -319,16 +320,17 @@ class Rojak:
         if params.context_variables is not None:
             change.context_variables = storable(params.context_variables)
         self._conversations.forget(id)
-        await self._patiently(self._gateway.change_config(id, change), None)
+        await self._patiently(self._gateway.change_config(id, change), None, of=id)
 
     async def get_pending_approvals(self, id: str) -> list[ResumeRequest]:  # noqa: A002 - the name that users know
         """The tool calls of a session that wait for a human, in the model's order.
 
         Raises:
             SessionNotFoundError: no such session.
+            NoWorkerError: nobody is there to answer.
         """
         requests: list[ResumeRequest] = await self._patiently(
-            self._gateway.query(id, contracts.QUERY_APPROVALS, [], list[ResumeRequest]), None
+            self._gateway.query(id, contracts.QUERY_APPROVALS, [], list[ResumeRequest]), None, of=id
         )
         return requests
 
@@ -395,11 +397,16 @@ class Rojak:
         """
         return list_scheduled_runs(self.client, schedule_id, statuses)
 
-    async def _patiently(self, work: Coroutine[Any, Any, T], timeout: float | None) -> T:
+    async def _patiently(self, work: Coroutine[Any, Any, T], timeout: float | None, *, of: str | None = None) -> T:
+        """Wait for ``work``, which is about the session ``of`` that there is already; None where it may begin one."""
+
+        async def find_queue() -> str:
+            return self.task_queue if of is None else await self._gateway.queue_of(of)
+
         return await wait_for(
             work,
             client=self.client,
-            task_queue=self.task_queue,
+            find_queue=find_queue,
             timeout=timeout,
             no_worker_timeout=self._no_worker_timeout,
         )

@@ -14,6 +14,7 @@ from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
     WorkflowContinuedAsNewError,
+    WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
@@ -28,12 +29,14 @@ from rojak.client.errors import (
     means_ask_again,
     means_busy,
     means_draining,
+    means_no_answer,
     means_not_found,
     no_session,
+    no_worker,
     translate_end,
     translate_refusal,
 )
-from rojak.client.reconnect import reconnecting
+from rojak.client.reconnect import SERVER_PATIENCE, reconnecting
 from rojak.session.reply import Reply
 from rojak.session.task import Task
 from rojak.types.activities import QUERY_PATIENCE
@@ -207,9 +210,17 @@ class SessionGateway:
         return reply.model_copy(update={"session_type": "stateless"})
 
     async def cancel(self, session_id: str) -> None:
-        """Ask the session to end, and wait for a while until it has."""
+        """Ask the session to end, and wait for a while until it has.
+
+        Raises:
+            SessionNotFoundError: there is no such session, or it has finished.
+        """
         handle = self.handle(session_id)
         try:
+            # The server takes the cancellation of what has finished, and says nothing.
+            description = await reconnecting(handle.describe)
+            if description.close_time is not None and description.status != WorkflowExecutionStatus.CONTINUED_AS_NEW:
+                raise no_session(session_id)
             await reconnecting(handle.cancel)
             async with asyncio.timeout(_ENDING_PATIENCE / 2):
                 await handle.result()
@@ -235,6 +246,7 @@ class SessionGateway:
 
         Raises:
             SessionNotFoundError: there is no such session.
+            NoWorkerError: the server is there, and no worker answered.
         """
         handle, patience = self.handle(session_id), iter(QUERY_PATIENCE)
 
@@ -246,6 +258,24 @@ class SessionGateway:
             return await reconnecting(ask, or_busy=True)
         except WorkflowQueryFailedError as error:
             raise translate_refusal(error) from error
+        except RPCError as error:
+            if means_not_found(error):
+                raise no_session(session_id) from None
+            if means_no_answer(error):
+                # Raises what it is instead where the server is away too.
+                queue = await self.queue_of(session_id)
+                raise no_worker(queue, SERVER_PATIENCE) from error
+            raise
+
+    async def queue_of(self, session_id: str) -> str:
+        """The task queue that a session's worker polls: sessions need not be where this client starts its own.
+
+        Raises:
+            SessionNotFoundError: there is no such session.
+        """
+        try:
+            description = await self.handle(session_id).describe(rpc_timeout=timedelta(seconds=5))
+            return description.task_queue
         except RPCError as error:
             if means_not_found(error):
                 raise no_session(session_id) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -14,7 +14,8 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from rojak.types.errors import NoWorkerError, RunTimeoutError
+from rojak.client.errors import no_worker
+from rojak.types.errors import RunTimeoutError, SessionNotFoundError
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ async def wait_for(
     work: Coroutine[Any, Any, T],
     *,
     client: Client,
-    task_queue: str,
+    find_queue: Callable[[], Awaitable[str]],
     timeout: float | None,
     no_worker_timeout: float | None,
 ) -> T:
@@ -39,7 +40,7 @@ async def wait_for(
     Args:
         work: what waits for a session.
         client: to ask about the task queue.
-        task_queue: where the session's worker should be.
+        find_queue: gives the task queue where the session's worker should be. Asked only when the answer is late.
         timeout: seconds to wait in all; None for no limit.
         no_worker_timeout: seconds for which nobody may poll the task queue; None does not look.
 
@@ -51,7 +52,7 @@ async def wait_for(
     try:
         if no_worker_timeout is None:
             return await _limited(task, timeout)
-        return await _limited(_watched(task, client, task_queue, no_worker_timeout), timeout)
+        return await _limited(_watched(task, client, find_queue, no_worker_timeout), timeout)
     finally:
         await _drop(task)
 
@@ -82,13 +83,21 @@ async def _limited(work: Awaitable[T], timeout: float | None) -> T:
     return result
 
 
-async def _watched(task: asyncio.Future[T], client: Client, task_queue: str, patience: float) -> T:
+async def _watched(
+    task: asyncio.Future[T], client: Client, find_queue: Callable[[], Awaitable[str]], patience: float
+) -> T:
     loop = asyncio.get_running_loop()
     missing_since: float | None = None
+    task_queue: str | None = None
     while True:
         done, _ = await asyncio.wait({task}, timeout=min(_LOOK_EVERY, max(patience / 2, 0.1)))
         if done:
             return task.result()
+        try:
+            task_queue = task_queue or await find_queue()
+        except (RPCError, SessionNotFoundError):
+            # The work itself will say so.
+            continue
         if await has_worker(client, task_queue):
             missing_since = None
             continue
@@ -97,11 +106,7 @@ async def _watched(task: asyncio.Future[T], client: Client, task_queue: str, pat
             missing_since = now
             logger.warning("no worker polls task queue %r; waiting for one", task_queue)
         if now - missing_since >= patience:
-            raise NoWorkerError(
-                f"no worker polls task queue {task_queue!r} (for {patience:g} s). What was asked stays queued: start"
-                " a worker, for instance `async with rojak.create_worker([...])`, and fetch the answer with"
-                " get_result(id)"
-            )
+            raise no_worker(task_queue, patience)
 
 
 async def has_worker(client: Client, task_queue: str) -> bool:

@@ -146,6 +146,17 @@ async def test_an_id_can_be_used_again_after_a_cancellation(rojak: Rojak, sessio
     assert [m.text for m in response.result.messages] == ["say anew", "anew"]
 
 
+async def test_what_has_finished_cannot_be_cancelled(rojak: Rojak, session_id: str) -> None:
+    await rojak.run(id=session_id, task=task("say done"))
+    with pytest.raises(SessionNotFoundError, match=f"{session_id}.*has finished"):
+        await rojak.cancel(session_id)
+    assert answer(await rojak.get_result(session_id)) == "done"
+    await rojak.run(id=f"{session_id}-2", type="persistent", task=task("say done"))
+    await rojak.cancel(f"{session_id}-2")
+    with pytest.raises(SessionNotFoundError, match=f"{session_id}-2.*has finished"):
+        await rojak.cancel(f"{session_id}-2")
+
+
 async def until_session_has(rojak: Rojak, session_id: str, *, messages: int) -> None:
     async with asyncio.timeout(10):
         while True:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import pytest
+from temporalio.service import RPCError
 
 from rojak import Rojak
 from rojak.agents import OpenAIAgent, OpenAIAgentActivities
@@ -176,6 +178,44 @@ async def test_a_task_queue_without_a_worker_is_named(
     # Nothing was lost: a worker that comes later does it.
     async with rojak.create_worker([activities]):
         assert answer(await rojak.get_result(session_id)) == "kept"
+
+
+async def test_questions_to_a_session_that_nobody_works_on_name_its_task_queue(
+    rojak: Rojak, activities: OpenAIAgentActivities, session_id: str
+) -> None:
+    impatient = Rojak(rojak.client, rojak.task_queue, no_worker_timeout=0.5)
+    with pytest.raises(NoWorkerError):
+        await impatient.run(id=session_id, task=task("say kept"))
+    # A client of another queue, where there is a worker, looks where the session is.
+    elsewhere = Rojak(rojak.client, f"{rojak.task_queue}-2", no_worker_timeout=0.5)
+    async with elsewhere.create_worker([activities]):
+        for client in (impatient, elsewhere):
+            for ask in (client.get_config, client.get_pending_approvals, client.get_result):
+                async with asyncio.timeout(20):
+                    with pytest.raises(NoWorkerError, match=f"'{rojak.task_queue}'"):
+                        await ask(session_id)
+    async with rojak.create_worker([activities]):
+        assert answer(await rojak.get_result(session_id)) == "kept"
+
+
+@with_worker
+async def test_a_question_asked_before_a_worker_saw_the_session_waits_for_it(
+    rojak: Rojak, activities: OpenAIAgentActivities, session_id: str
+) -> None:
+    rojak = Rojak(rojak.client, f"{rojak.task_queue}-2")
+    run = asyncio.create_task(rojak.run(id=session_id, type="persistent", task=task("say kept")))
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(RPCError):
+                await rojak.client.get_workflow_handle(session_id).describe()
+                break
+    questions = [asyncio.create_task(ask(session_id)) for ask in (rojak.get_config, rojak.get_pending_approvals)]
+    await asyncio.sleep(0)
+    async with rojak.create_worker([activities]):
+        assert answer((await run).result) == "kept"
+        config, approvals = await asyncio.gather(*questions)
+    assert config.type == "persistent"
+    assert approvals == []
 
 
 @with_worker
