@@ -16,16 +16,16 @@ from rojak.client.conversations import ConversationReader
 from rojak.client.events import Event
 from rojak.client.gateway import SessionGateway
 from rojak.client.patience import wait_for
+from rojak.client.requests import read_request
 from rojak.client.responses import RunResponse
 from rojak.client.runs import SessionRuns
 from rojak.client.schedules import create_schedule, list_scheduled_runs
 from rojak.client.settings import new_settings
-from rojak.client.streaming import EventDeriver, read_progress
 from rojak.client.tasks import make_task, storable
 from rojak.retrievers.base import RetrieverActivities
 from rojak.types.agent import Agent
 from rojak.types.compaction import Compaction
-from rojak.types.errors import ConfigurationError, ToolCallNotPendingError
+from rojak.types.errors import ConfigurationError
 from rojak.types.mcp import MCPServerConfig
 from rojak.types.session import (
     OrchestratorResponse,
@@ -182,14 +182,15 @@ class Rojak:
             RunTimeoutError: ``timeout`` passed.
             NoWorkerError: nobody works on the task queue.
         """
-        check_id("id", id)
-        timeout = check_timeout(timeout)
-        if resume is not None:
-            check_instance("resume", resume, ResumeResponse)
-            if task is not None:
-                raise ConfigurationError("run takes a task or a resume, not both; send the task after the resume")
-            return (await self._patiently(self._runs.resume(id, resume), timeout)).response
-        settings = new_settings(
+        request = read_request(
+            "run",
+            id,
+            type,
+            task,
+            resume,
+            context_variables,
+            task_id=task_id,
+            timeout=timeout,
             max_turns=max_turns,
             history_size=history_size,
             debug=debug,
@@ -198,9 +199,7 @@ class Rojak:
             run_timeout=run_timeout,
             compaction=compaction,
         )
-        new_task = make_task(task, context_variables, settings, task_id=task_id)
-        work = self._runs.run_task(id, _checked_type(type), new_task)
-        return (await self._patiently(work, timeout)).response
+        return (await self._patiently(self._runs.do(request), request.timeout)).response
 
     async def stream(
         self,
@@ -224,32 +223,27 @@ class Rojak:
 
         Leaving the loop early leaves the run alone: it goes on. Arguments and errors are those of `run`.
         """
-        check_id("id", id)
-        timeout = check_timeout(timeout)
-        if resume is not None:
-            check_instance("resume", resume, ResumeResponse)
-            if task is not None:
-                raise ConfigurationError("stream takes a task or a resume, not both; send the task after the resume")
-            request = await self._find_approval(id, resume.tool_id)
-            deriver = EventDeriver(request.task_id)
-            before = await read_progress(self._gateway, id, request.task_id, 0)
-            if before is not None:
-                deriver.skip(before)
-            followed, work = request.task_id, self._runs.resume(id, resume)
-        else:
-            settings = new_settings(
-                max_turns=max_turns,
-                history_size=history_size,
-                debug=debug,
-                max_tool_calls=max_tool_calls,
-                max_tokens_total=max_tokens_total,
-                run_timeout=run_timeout,
-                compaction=compaction,
-            )
-            new_task = make_task(task, context_variables, settings, task_id=task_id, stream=True)
-            deriver = EventDeriver(new_task.id)
-            followed, work = new_task.id, self._runs.run_task(id, _checked_type(type), new_task)
-        async with aclosing(self._runs.follow(id, deriver, followed, self._patiently(work, timeout))) as events:
+        request = read_request(
+            "stream",
+            id,
+            type,
+            task,
+            resume,
+            context_variables,
+            task_id=task_id,
+            timeout=timeout,
+            stream=True,
+            max_turns=max_turns,
+            history_size=history_size,
+            debug=debug,
+            max_tool_calls=max_tool_calls,
+            max_tokens_total=max_tokens_total,
+            run_timeout=run_timeout,
+            compaction=compaction,
+        )
+        deriver, followed = await self._patiently(self._runs.begin_events(request), None)
+        work = self._patiently(self._runs.do(request), request.timeout)
+        async with aclosing(self._runs.follow(id, deriver, followed, work)) as events:
             async for event in events:
                 yield event
 
@@ -410,23 +404,3 @@ class Rojak:
             timeout=timeout,
             no_worker_timeout=self._no_worker_timeout,
         )
-
-    async def _find_approval(self, session_id: str, tool_id: str) -> ResumeRequest:
-        pending = await self.get_pending_approvals(session_id)
-        for request in pending:
-            if request.tool_id == tool_id:
-                return request
-        raise ToolCallNotPendingError(
-            f"tool call {tool_id!r} waits for no approval: it is unknown or already resolved."
-            f" Waiting now: {', '.join(r.tool_id for r in pending) or 'none'}"
-        )
-
-
-def _checked_type(given: str | None) -> SessionType:
-    match given:
-        case None | "stateless":
-            return "stateless"
-        case "persistent":
-            return "persistent"
-        case _:
-            raise ConfigurationError(f"unknown type {given!r}; use 'persistent' or 'stateless'")

@@ -14,11 +14,13 @@ from rojak.client.conversations import ConversationReader
 from rojak.client.errors import means_not_found, no_session, run_failure
 from rojak.client.events import Done, Event, WaitingForApproval
 from rojak.client.gateway import SessionGateway
+from rojak.client.requests import RunRequest
 from rojak.client.responses import RunResponse
 from rojak.client.streaming import EventDeriver, follow, read_progress
 from rojak.client.tasks import check_has_agent
 from rojak.session.reply import Reply
 from rojak.session.task import Task
+from rojak.types.errors import ToolCallNotPendingError
 from rojak.types.session import OrchestratorResponse, ResumeRequest, ResumeResponse, SessionType
 from rojak.workflows import contracts
 
@@ -37,6 +39,39 @@ class SessionRuns:
     def __init__(self, gateway: SessionGateway, conversations: ConversationReader) -> None:
         self._gateway = gateway
         self._conversations = conversations
+
+    async def do(self, request: RunRequest) -> CompletedRun:
+        """Do what is asked for and wait for what comes of it."""
+        if isinstance(request.work, Task):
+            return await self.run_task(request.session_id, request.session_type, request.work)
+        return await self.resume(request.session_id, request.work)
+
+    async def begin_events(self, request: RunRequest) -> tuple[EventDeriver, str]:
+        """What derives the events of what is asked for, and the id of the task that it is about.
+
+        Raises:
+            ToolCallNotPendingError: it is a decision on a call that waits for none.
+        """
+        if isinstance(request.work, Task):
+            return EventDeriver(request.work.id), request.work.id
+        task_id = (await self._find_approval(request.session_id, request.work.tool_id)).task_id
+        deriver = EventDeriver(task_id)
+        before = await read_progress(self._gateway, request.session_id, task_id, 0)
+        if before is not None:
+            deriver.skip(before)
+        return deriver, task_id
+
+    async def _find_approval(self, session_id: str, tool_id: str) -> ResumeRequest:
+        pending: list[ResumeRequest] = await self._gateway.query(
+            session_id, contracts.QUERY_APPROVALS, [], list[ResumeRequest]
+        )
+        for request in pending:
+            if request.tool_id == tool_id:
+                return request
+        raise ToolCallNotPendingError(
+            f"tool call {tool_id!r} waits for no approval: it is unknown or already resolved."
+            f" Waiting now: {', '.join(r.tool_id for r in pending) or 'none'}"
+        )
 
     async def run_task(self, session_id: str, session_type: SessionType, task: Task) -> CompletedRun:
         """Send a task and wait for what comes of it."""

@@ -18,9 +18,8 @@ from temporalio.exceptions import ApplicationError
 from rojak.session.approvals import apply_resume, check_resume, list_approvals, take_decision, waiting_calls
 from rojak.session.core import apply, decide
 from rojak.session.delegation import reply_to_caller
-from rojak.session.intake import apply_config, check_config, check_task, enqueue_task, read_config
+from rojak.session.intake import apply_config, check_config, check_task, enqueue_task
 from rojak.session.mailbox import find_reply
-from rojak.session.progress import Progress, read_progress
 from rojak.session.reply import Reply
 from rojak.session.shelf import Shelf
 from rojak.session.state import SessionState
@@ -45,11 +44,8 @@ from rojak.session.steps import (
     TurnFinished,
 )
 from rojak.session.turns import cancel_session
-from rojak.types.activities import CATALOG_QUERY, FRAME_QUERY, WINDOW_QUERY, Frame
-from rojak.types.catalog import ToolCatalog
-from rojak.types.errors import ResultNotFoundError, RojakError, SessionNotFoundError
-from rojak.types.messages import ConversationMessage, Usage
-from rojak.types.session import ResumeRequest, SessionConfig
+from rojak.types.errors import SessionNotFoundError
+from rojak.types.messages import Usage
 from rojak.workflows import contracts
 from rojak.workflows.calls import SessionCalls
 from rojak.workflows.children import SessionFamily
@@ -57,6 +53,7 @@ from rojak.workflows.clock import TimeIsUp, TurnClock
 from rojak.workflows.contracts import Ask, CallerMessage, ChildReport, ConfigChange, Resume, SessionInput
 from rojak.workflows.display import show_progress, tag_workflow
 from rojak.workflows.metrics import SessionMeter, count_decision
+from rojak.workflows.queries import SessionQueries, refusals, task_or_latest
 from rojak.workflows.tracing import trace_context
 
 #: The server takes 2,000 updates in one run of a workflow; roll over well before.
@@ -71,21 +68,8 @@ MAX_WAITING_CALLERS = 6
 _KEPT_OF_INPUT = {"roll_over_after_events", "check_interval_in_seconds"}
 
 
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Give what the core refuses to the caller as an error that names it; the workflow itself goes on.
-
-    The name is in the text too: of what a query raises nothing else reaches the caller.
-    """
-    try:
-        yield
-    except RojakError as error:
-        name = type(error).__name__
-        raise ApplicationError(f"{name}: {error}", type=name, non_retryable=True) from error
-
-
 @workflow.defn(name=contracts.WORKFLOW_NAME)
-class OrchestratorWorkflow:
+class OrchestratorWorkflow(SessionQueries):
     """One session. A persistent one serves until it is cancelled; a stateless one ends with its only task."""
 
     @workflow.init
@@ -275,7 +259,7 @@ class OrchestratorWorkflow:
             await workflow.wait_condition(lambda: task_id in self._state.mailbox or self._draining)
         finally:
             self._waiting -= 1
-        with _refusals():
+        with refusals():
             reply = find_reply(self._state, task_id)
         return reply or Reply(kind="continued", task_id=task_id)
 
@@ -300,7 +284,7 @@ class OrchestratorWorkflow:
 
     @ask.validator
     def _check_ask(self, ask: Ask) -> None:
-        with _refusals():
+        with refusals():
             self._check_open()
             check_task(self._state, ask.task, ask.type)
 
@@ -309,7 +293,7 @@ class OrchestratorWorkflow:
         """Apply a human's decision, once for each id, and wait for what comes of the turn."""
         self._updates += 1
         asked = {pending.call.id: pending for pending in waiting_calls(self._state.turn)}
-        with _refusals():
+        with refusals():
             task_id = apply_resume(self._state, resume.response, resume.id)
         if (decided := asked.get(resume.response.tool_id)) is not None:
             count_decision(self._state, decided, resume.response.action)
@@ -318,7 +302,7 @@ class OrchestratorWorkflow:
 
     @resume.validator
     def _check_resume(self, resume: Resume) -> None:
-        with _refusals():
+        with refusals():
             self._check_open()
             check_resume(self._state, resume.response, resume.id)
 
@@ -351,19 +335,13 @@ class OrchestratorWorkflow:
     async def await_reply(self, task_id: str) -> Reply:
         """Wait for the reply to a task that was sent before; to the latest one if the id is empty."""
         self._updates += 1
-        return await self._await_reply(self._task_or_latest(task_id))
+        return await self._await_reply(task_or_latest(self._state, task_id))
 
     @await_reply.validator
     def _check_await(self, task_id: str) -> None:
-        with _refusals():
+        with refusals():
             self._check_open()
-            find_reply(self._state, self._task_or_latest(task_id))
-
-    def _task_or_latest(self, task_id: str | None) -> str:
-        wanted = task_id or self._state.latest_task
-        if wanted is None:
-            raise ResultNotFoundError("the session was given no task yet")
-        return wanted
+            find_reply(self._state, task_or_latest(self._state, task_id))
 
     @workflow.update(name=contracts.UPDATE_CONFIG)
     def update_config(self, change: ConfigChange) -> None:
@@ -374,47 +352,6 @@ class OrchestratorWorkflow:
 
     @update_config.validator
     def _check_config(self, change: ConfigChange) -> None:
-        with _refusals():
+        with refusals():
             self._check_open()
             check_config(self._state, change.messages, change.context_variables)
-
-    @workflow.query(name=WINDOW_QUERY)
-    def window(self, start: int, end: int) -> list[ConversationMessage]:
-        """The messages with absolute indexes ``start`` to ``end`` (exclusive): what is kept, or was lately."""
-        return self._shelf.read(self._state, start, end)
-
-    @workflow.query(name=FRAME_QUERY)
-    def frame(self) -> Frame | None:
-        """The active agent, the context variables, and what was retrieved for this turn."""
-        agent = self._state.agent
-        if agent is None:
-            return None
-        retrieved = self._state.turn.retrieved if self._state.turn else None
-        return Frame(agent=agent, context_variables=self._state.context_variables, retrieved=retrieved)
-
-    @workflow.query(name=CATALOG_QUERY)
-    def catalog(self) -> ToolCatalog | None:
-        """The tools of MCP servers."""
-        return self._state.catalog
-
-    @workflow.query(name=contracts.QUERY_CONFIG)
-    def get_config(self) -> SessionConfig:
-        """The settings and what is kept."""
-        return read_config(self._state)
-
-    @workflow.query(name=contracts.QUERY_REPLY)
-    def get_reply(self, task_id: str | None = None) -> Reply | None:
-        """The reply to a task (the latest one if None); None as long as it has none."""
-        with _refusals():
-            return find_reply(self._state, self._task_or_latest(task_id))
-
-    @workflow.query(name=contracts.QUERY_PROGRESS)
-    def get_progress(self, task_id: str, after: int) -> Progress:
-        """How far a task is, with what was generated from the index ``after`` on."""
-        with _refusals():
-            return read_progress(self._state, task_id, after)
-
-    @workflow.query(name=contracts.QUERY_APPROVALS)
-    def get_approvals(self) -> list[ResumeRequest]:
-        """The tool calls that wait for a human."""
-        return list_approvals(self._state)
