@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 from rojak.hosting.secrets import MissingSecretError, Secrets
 from rojak.manifests import seconds_of
@@ -48,7 +49,7 @@ def build_mcp_servers(
 def _build(entry: MCPServerEntry, tool: MCPTool, secrets: Secrets) -> MCPServerConfig:
     used_by = f"MCPServer {entry.name!r}"
     filters = [given for given in (entry.tools, tool) if given is not None]
-    fields = {
+    fields: dict[str, Any] = {
         "timeout": seconds_of(entry.timeout),
         "include": _both([given.include for given in filters if given.include is not None]),
         "exclude": [pattern for given in filters for pattern in given.exclude or []],
@@ -58,12 +59,21 @@ def _build(entry: MCPServerEntry, tool: MCPTool, secrets: Secrets) -> MCPServerC
         program, *arguments = entry.command
         env = secrets.fill(entry.env, used_by) or None
         return MCPServerConfig(type="stdio", command=program, args=[*arguments, *entry.args], env=env, **fields)
-    if entry.tls is not None and entry.tls.ca_cert is not None:
-        logger.warning("%s: its certificate authority is not used; set SSL_CERT_FILE for the worker", used_by)
+    fields |= _tls_fields(entry, secrets, used_by)
     headers = secrets.fill(entry.headers, used_by) or None
     return MCPServerConfig.model_validate(
         {"type": _TRANSPORTS[entry.transport], "url": entry.url, "headers": headers, **fields}
     )
+
+
+def _tls_fields(entry: MCPServerEntry, secrets: Secrets, used_by: str) -> dict[str, Any]:
+    tls = entry.tls
+    if tls is None:
+        return {}
+    pem = tls.ca_cert.pem if tls.ca_cert is not None else None
+    if tls.ca_cert is not None and tls.ca_cert.secret_key_ref is not None:
+        pem = secrets.get(tls.ca_cert.secret_key_ref, used_by)
+    return {"ca_cert": pem, "verify": not tls.insecure_skip_verify}
 
 
 def _both(includes: Sequence[Sequence[str]]) -> list[str] | None:

@@ -32,6 +32,9 @@ def explain(error: BaseException, config: MCPServerConfig) -> str:
                 return f"it answered with HTTP status {status}"
             text = str(error) or type(error).__name__
             if type(error).__name__ in ("ConnectError", "ConnectTimeout"):
+                if "CERTIFICATE_VERIFY_FAILED" in text:
+                    why = text.rpartition("certificate verify failed: ")[2].partition(" (_ssl.c")[0]
+                    return f"its certificate is not trusted ({why}); give the authority that signed it (ca_cert)"
                 text = f"nothing answers there ({text})"
             return redact(text, config)
 

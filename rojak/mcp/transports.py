@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -16,6 +17,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCResponse
 
+from rojak.mcp.errors import MCPServerError
 from rojak.mcp.stdio import ChildReport, stdio_transport
 from rojak.types.mcp import MCPServerConfig
 
@@ -69,10 +71,21 @@ async def _open(name: str, config: MCPServerConfig, report: ChildReport) -> Asyn
 def _http_client(config: MCPServerConfig) -> httpx2.AsyncClient:
     """No limit for reading, since calls have their own, and none for parallel calls, since the worker has one."""
     return httpx2.AsyncClient(
+        verify=_trust(config),
         headers=config.headers,
         timeout=httpx2.Timeout(config.timeout, read=None),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=32),
     )
+
+
+def _trust(config: MCPServerConfig) -> ssl.SSLContext | bool:
+    """Whom to trust. Without verification a certificate of an authority is of no use."""
+    if not config.verify or config.ca_cert is None:
+        return config.verify
+    try:
+        return ssl.create_default_context(cadata=config.ca_cert)
+    except (ssl.SSLError, ValueError):
+        raise MCPServerError("ConfigurationError", "its ca_cert cannot be read; give certificates in PEM") from None
 
 
 class _Watched:

@@ -63,10 +63,10 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def http_server(kind: str, port: int, **env: str) -> AsyncIterator[psutil.Process]:
+async def http_server(kind: str, port: int, *args: str, **env: str) -> AsyncIterator[psutil.Process]:
     """The test server over HTTP, as a process that is ended at the end."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *PROGRAM, kind, str(port), cwd=ROOT, env={**os.environ, **env}
+        sys.executable, *PROGRAM, kind, str(port), *args, cwd=ROOT, env={**os.environ, **env}
     )
     try:
         async with asyncio.timeout(30):

@@ -1,5 +1,6 @@
 """A real MCP server for tests: ``python -m tests.integration.mcp.server_program stdio``, or ``sse PORT``, or
-``streamable-http PORT``. Each call that is to be seen from outside adds a line to the file in MCP_TEST_LEDGER.
+``streamable-http PORT``; with a certificate and its key, ``https PORT CERT KEY``. Each call that is to be seen from
+outside adds a line to the file in MCP_TEST_LEDGER.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from mcp.server.mcpserver import Context
 from mcp_types import AudioContent, EmbeddedResource, ImageContent, ResourceLink, TextContent, TextResourceContents
 from mcp_types import ToolAnnotations as Hints
@@ -151,3 +153,11 @@ if __name__ == "__main__":
             server.run("sse", port=int(port))
         case ["streamable-http", port]:
             server.run("streamable-http", port=int(port))
+        case ["https", port, cert, key_file]:
+            uvicorn.run(
+                server.streamable_http_app(),
+                port=int(port),
+                ssl_certfile=cert,
+                ssl_keyfile=key_file,
+                log_level="warning",
+            )
