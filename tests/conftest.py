@@ -10,7 +10,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 
-from dev.kubernetes.pytest_plugin import kubernetes, own_kubernetes, pytest_collection_finish  # noqa: F401
+from dev.kubernetes.pytest_plugin import (  # noqa: F401
+    kubernetes,
+    kubernetes_programs,
+    own_kubernetes,
+    pytest_collection_finish,
+)
 
 # How long examples take to make or to check says how busy the machine is, not whether the code is right: no deadline,
 # and no check of hypothesis's own that looks at the clock. By default some seconds

@@ -11,7 +11,7 @@ from dev.kubernetes.server import KubernetesServer
 
 #: Service accounts that tests of the operator run it as.
 OPERATOR_ACCOUNT = ("rojak-system", "rojak-operator")
-_FIXTURES = {"kubernetes", "own_kubernetes"}
+_FIXTURES = {"kubernetes", "own_kubernetes", "kubernetes_programs"}
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -20,6 +20,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         _FIXTURES & set(getattr(i, "fixturenames", ())) for i in session.items
     ):
         find_binaries()
+
+
+@pytest.fixture(scope="session")
+def kubernetes_programs() -> None:
+    """The programs are there, for fixtures that start a server of their own."""
+    find_binaries()
 
 
 @pytest.fixture(scope="session")

@@ -118,6 +118,15 @@ class Cluster:
         events = await self.kube.list_all(BY_KIND["Event"], self.namespace)
         return [event for event in events if event["involvedObject"]["name"] == name]
 
+    async def until_event(self, name: str, reason: str, timeout: float = 30) -> dict[str, Any]:
+        """The event of this reason about an object, as soon as there is one: events follow what they tell of."""
+        async with asyncio.timeout(timeout):
+            while True:
+                for event in await self.events(name):
+                    if event["reason"] == reason:
+                        return event
+                await asyncio.sleep(0.1)
+
     def key(self, kind: str, name: str) -> Key:
         return Key(kind, self.namespace, name)
 

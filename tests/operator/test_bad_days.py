@@ -10,7 +10,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pytest
 from temporalio.client import Client
 
 from dev.kubernetes import KubernetesServer
+from dev.kubernetes.pytest_plugin import OPERATOR_ACCOUNT
 from rojak.dev import TemporalServer
 from rojak_operator.resources import DEPLOYMENT
 from tests.operator.cluster import (
@@ -41,10 +42,18 @@ SCHEDULE: dict[str, Any] = {"agentRef": {"name": "triage"}, "message": "Anything
 Start = Callable[..., OperatorProcess]
 
 
+@pytest.fixture(scope="module")
+def alone(kubernetes_programs: None) -> Iterator[KubernetesServer]:
+    """An API server where no operator works but a test's own: the one that all tests share works everywhere."""
+    with KubernetesServer(accounts=[OPERATOR_ACCOUNT]) as server:
+        prepare(server)
+        yield server
+
+
 @pytest.fixture
-async def quiet(prepared: KubernetesServer) -> AsyncIterator[Cluster]:
+async def quiet(alone: KubernetesServer) -> AsyncIterator[Cluster]:
     """A namespace that no operator looks at but the test's own."""
-    async with await connect(prepared) as kube:
+    async with await connect(alone) as kube:
         yield await new_cluster(kube)
 
 
@@ -66,16 +75,16 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
 
 async def test_an_operator_that_is_killed_after_any_write_leaves_what_the_next_one_completes(
-    prepared: KubernetesServer, quiet: Cluster, start: Start, temporal_address: str, tmp_path: Path
+    alone: KubernetesServer, quiet: Cluster, start: Start, temporal_address: str, tmp_path: Path
 ) -> None:
     """Killed after the first write, the next one after its first, and so on, until nothing is left to write."""
     await quiet.apply("Agent", "triage", AGENT | {"worker": {"replicas": 2}})
     await quiet.apply("Schedule", "news", SCHEDULE, metadata={"annotations": {"rojak.dev/trigger": "once"}})
-    async with Proxy(prepared) as proxy:
+    async with Proxy(alone) as proxy:
         environment = {"KUBECONFIG": proxy.kubeconfig(tmp_path), "TEMPORAL_ADDRESS": temporal_address}
         killed = 0
         while True:
-            operator = start(prepared, quiet, **environment)
+            operator = start(alone, quiet, **environment)
             before = len(proxy.writes)
 
             def kill(what: str, operator: OperatorProcess = operator) -> None:
@@ -88,7 +97,8 @@ async def test_an_operator_that_is_killed_after_any_write_leaves_what_the_next_o
                 break
             killed += 1
             assert killed < 30, proxy.writes
-    assert killed >= 5, proxy.writes
+    # Writes that are made at the same time may both come through before the process is gone.
+    assert killed >= 3, proxy.writes
     await quiet.until_condition("Schedule", "news", "Synced", "True")
     await quiet.until_condition("Agent", "triage", "Programmed", "True")
     for kind, names in (("Deployment", ["triage-agent"]), ("PodDisruptionBudget", ["triage-agent"])):
@@ -119,22 +129,22 @@ async def _settles(operator: OperatorProcess) -> bool:
 
 
 async def test_a_restart_with_nothing_changed_writes_nothing(
-    prepared: KubernetesServer, quiet: Cluster, start: Start, temporal_address: str, tmp_path: Path
+    alone: KubernetesServer, quiet: Cluster, start: Start, temporal_address: str, tmp_path: Path
 ) -> None:
     await quiet.apply("WorkerPool", "shared", {"autoscaling": {"maxReplicas": 3}})
     for number in range(5):
         await quiet.apply("Agent", f"a{number}", AGENT | {"workerPoolRef": {"name": "shared"}})
     await quiet.apply("Agent", "triage", AGENT)
     await quiet.apply("Schedule", "news", SCHEDULE)
-    async with Proxy(prepared) as proxy:
+    async with Proxy(alone) as proxy:
         environment = {"KUBECONFIG": proxy.kubeconfig(tmp_path), "TEMPORAL_ADDRESS": temporal_address}
-        operator = start(prepared, quiet, **environment)
+        operator = start(alone, quiet, **environment)
         await quiet.until_condition("Schedule", "news", "Synced", "True")
         for number in range(5):
             await quiet.until_condition("Agent", f"a{number}", "Programmed", "True")
         await asyncio.to_thread(operator.stop)
         written = list(proxy.writes)
-        operator = start(prepared, quiet, **environment)
+        operator = start(alone, quiet, **environment)
 
         async def worked() -> bool:
             return await operator.metric("rojak_operator_reconcile_total", result="success") >= 8
@@ -161,10 +171,10 @@ async def test_an_api_server_that_restarts_is_followed(own_kubernetes: Kubernete
 
 
 async def test_a_watch_that_hangs_makes_the_operator_unhealthy(
-    prepared: KubernetesServer, quiet: Cluster, start: Start, tmp_path: Path
+    alone: KubernetesServer, quiet: Cluster, start: Start, tmp_path: Path
 ) -> None:
-    async with Proxy(prepared) as proxy:
-        operator = start(prepared, quiet, KUBECONFIG=proxy.kubeconfig(tmp_path), ROJAK_AUDIT="1")
+    async with Proxy(alone) as proxy:
+        operator = start(alone, quiet, KUBECONFIG=proxy.kubeconfig(tmp_path), ROJAK_AUDIT="1")
         await quiet.apply("Agent", "triage", AGENT)
         await quiet.until_condition("Agent", "triage", "Programmed", "True")
         assert (await operator.ask("/healthz"))[0] == 200
@@ -187,12 +197,12 @@ async def test_a_watch_that_hangs_makes_the_operator_unhealthy(
 
 
 async def test_temporal_may_come_late_and_go_away(
-    prepared: KubernetesServer, quiet: Cluster, start: Start, tmp_path: Path
+    alone: KubernetesServer, quiet: Cluster, start: Start, tmp_path: Path
 ) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    operator = start(prepared, quiet, TEMPORAL_ADDRESS=f"127.0.0.1:{port}")
+    operator = start(alone, quiet, TEMPORAL_ADDRESS=f"127.0.0.1:{port}")
     await quiet.apply("Agent", "triage", AGENT)
     await quiet.apply("Schedule", "news", SCHEDULE)
     await quiet.until_condition("Schedule", "news", "Synced", "False", "TemporalUnreachable")
@@ -210,27 +220,27 @@ async def test_temporal_may_come_late_and_go_away(
 
 
 async def test_a_schedule_can_be_deleted_though_temporal_is_gone_for_ever(
-    prepared: KubernetesServer, quiet: Cluster, start: Start
+    alone: KubernetesServer, quiet: Cluster, start: Start
 ) -> None:
     async with TemporalServer(headless=True) as temporal:
-        start(prepared, quiet, TEMPORAL_ADDRESS=temporal.address, ROJAK_DELETION_TIMEOUT="3")
+        start(alone, quiet, TEMPORAL_ADDRESS=temporal.address, ROJAK_DELETION_TIMEOUT="3")
         await quiet.apply("Agent", "triage", AGENT)
         await quiet.apply("Schedule", "news", SCHEDULE)
         await quiet.until_condition("Schedule", "news", "Synced", "True")
     await quiet.delete("Schedule", "news")
     assert await quiet.get("Schedule", "news") is not None
     await quiet.until_gone("Schedule", "news")
-    events = {event["reason"]: event["message"] for event in await quiet.events("news")}
-    assert "delete it yourself" in events["ScheduleAbandoned"]
-    assert "DeletionBlocked" in events
+    event = await quiet.until_event("news", "ScheduleAbandoned")
+    assert "delete it yourself" in event["message"]
+    await quiet.until_event("news", "DeletionBlocked")
 
 
 async def test_two_replicas_agree_on_one_that_works(
-    prepared: KubernetesServer, quiet: Cluster, start: Start, temporal_address: str
+    alone: KubernetesServer, quiet: Cluster, start: Start, temporal_address: str
 ) -> None:
     def replica(name: str) -> OperatorProcess:
         return start(
-            prepared,
+            alone,
             quiet,
             ROJAK_LEADER_ELECTION="true",
             ROJAK_LEASE_SECONDS="6",
@@ -294,6 +304,7 @@ async def test_a_rollout_that_gets_nowhere_says_where_to_look(cluster: Cluster) 
     await cluster.finish_rollout("triage-agent", ready=0, conditions=[stuck])
     agent = await cluster.until_condition("Agent", "triage", "Ready", "False", "RolloutStuck")
     assert "kubectl describe pods -l rojak.dev/agent=triage" in condition(agent, "Ready")["message"]
+    await cluster.until_event("triage", "RolloutStuck")
     events = [event["reason"] for event in await cluster.events("triage")]
     assert events.count("RolloutStuck") == 1
 

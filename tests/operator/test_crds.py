@@ -51,11 +51,12 @@ class Api:
 
 
 @pytest.fixture(scope="module")
-def api(kubernetes: KubernetesServer) -> Api:
-    crds = yaml.safe_dump_all(render_crds().values())
-    kubernetes.kubectl("apply", "--server-side", "-f", "-", stdin=crds)
-    kubernetes.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-    return Api(kubernetes)
+def api(kubernetes_programs: None) -> Iterator[Api]:
+    """A server of its own: where an operator works too, statuses are the operator's."""
+    with KubernetesServer() as server:
+        server.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(render_crds().values()))
+        server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        yield Api(server)
 
 
 def test_the_schemas_are_structural(api: Api) -> None:
