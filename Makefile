@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate
+# What the image has: everything but what is for laptops. The Dockerfile installs requirements/image.txt.
+IMAGE_EXTRAS := openai anthropic qdrant-client mcp cli worker operator
 
 .DEFAULT_GOAL := help
 
@@ -32,6 +34,9 @@ chart: $(VENV)/.dev ## Lint the Helm chart and check what it makes, for each Kub
 	$(BIN)/python -m dev.generate --check
 	$(BIN)/python -m dev.helm
 
+image: $(VENV)/.dev ## Build the container image, with docker or buildah
+	$(BIN)/python -m dev.image
+
 generate: $(VENV)/.dev ## Write the CRDs, the reference of the manifests' fields, and the chart's schema and README
 	$(BIN)/python -m dev.generate
 
@@ -51,6 +56,7 @@ histories: $(VENV)/.dev ## Record the histories that the replay tests replay
 lock: $(VENV)/.dev ## Pin the newest versions that pyproject.toml allows
 	$(COMPILE) --upgrade --extra all --group test -o requirements/dev.txt pyproject.toml
 	$(COMPILE) --upgrade --extra openai --extra anthropic --extra dev -c requirements/dev.txt -o requirements/demo.txt pyproject.toml
+	$(COMPILE) --upgrade $(foreach extra,$(IMAGE_EXTRAS),--extra $(extra)) -c requirements/dev.txt -o requirements/image.txt pyproject.toml
 	echo uv | $(COMPILE) --upgrade -c requirements/dev.txt -o requirements/uv.txt -
 
 clean: ## Remove the environment and everything that was made
@@ -75,4 +81,4 @@ $(VENV)/.dev: $(VENV)/.python requirements/dev.txt pyproject.toml
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
 
-.PHONY: help demo test test-fast check chart generate bench bench-operator format histories lock clean
+.PHONY: help demo test test-fast check chart image generate bench bench-operator format histories lock clean
