@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 
+from dev.helm.pytest_plugin import helm  # noqa: F401
 from dev.kubernetes.pytest_plugin import (  # noqa: F401
     kubernetes,
     kubernetes_programs,

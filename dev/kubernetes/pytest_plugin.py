@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dev.helm.pytest_plugin import build_if_needed
 from dev.kubernetes.binaries import find_binaries
 from dev.kubernetes.server import KubernetesServer
 
@@ -16,9 +17,10 @@ _FIXTURES = {"kubernetes", "own_kubernetes", "kubernetes_programs"}
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build the programs, where that is needed, before any test runs: it takes longer than a test may."""
-    if not session.config.option.collectonly and any(
-        _FIXTURES & set(getattr(i, "fixturenames", ())) for i in session.items
-    ):
+    if session.config.option.collectonly:
+        return
+    build_if_needed(session.items)
+    if any(_FIXTURES & set(getattr(i, "fixturenames", ())) for i in session.items):
         find_binaries()
 
 

@@ -17,11 +17,11 @@ from typing import Any
 import aiohttp
 import yaml
 
+from dev.helm import chart, find_helm
 from dev.kubernetes import KubernetesServer
 from dev.kubernetes.pytest_plugin import OPERATOR_ACCOUNT
 from rojak.dev.process import ChildProcess
 from rojak_operator.kube import ApiError, ConflictError, Kube
-from rojak_operator.permissions import LEASE_RULES, RULES
 from rojak_operator.resources import BY_KIND, MANIFESTS, Key
 
 #: Seconds that tests wait for what should take one; other programs may be busy.
@@ -149,18 +149,20 @@ def prepare(server: KubernetesServer, *, without: Sequence[str] = ()) -> None:
     Args:
         without: kinds whose definitions are there already.
     """
-    namespace, account = OPERATOR_ACCOUNT
+    namespace = OPERATOR_ACCOUNT[0]
     documents: list[dict[str, Any]] = [
         *(d for d in definitions() if d["spec"]["names"]["kind"] not in without),
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-        _role("ClusterRole", RULES, None),
-        _binding("ClusterRole", account, namespace, None),
-        _role("Role", LEASE_RULES, namespace),
-        _binding("Role", account, namespace, namespace),
+        *rights(),
     ]
     server.kubectl(
         "apply", "--server-side", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
     )
+    wait_for_definitions(server)
+
+
+def wait_for_definitions(server: KubernetesServer) -> None:
+    """Until objects of our kinds can be made."""
     for resource in MANIFESTS:
         name = f"{resource.plural}.{resource.group}"
         server.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
@@ -186,20 +188,19 @@ def definitions() -> list[dict[str, Any]]:
     return [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
 
 
-def _role(kind: str, rules: list[dict[str, Any]], namespace: str | None) -> dict[str, Any]:
-    metadata = {"name": "rojak-operator", **({"namespace": namespace} if namespace else {})}
-    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata, "rules": rules}
+def rights(*settings: str) -> list[dict[str, Any]]:
+    """The operator's account, roles and bindings, exactly as the chart makes them.
 
-
-def _binding(kind: str, account: str, account_namespace: str, namespace: str | None) -> dict[str, Any]:
-    metadata = {"name": "rojak-operator", **({"namespace": namespace} if namespace else {})}
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": f"{kind}Binding",
-        "metadata": metadata,
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": "rojak-operator"},
-        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": account_namespace}],
-    }
+    Args:
+        settings: values of the chart, such as ``watchNamespaces={a,b}``.
+    """
+    namespace, account = OPERATOR_ACCOUNT
+    return chart.render(
+        find_helm(),
+        settings=["temporal.address=temporal:7233", f"fullnameOverride={account.removesuffix('-operator')}", *settings],
+        namespace=namespace,
+        templates=["templates/serviceaccount.yaml", "templates/rbac.yaml"],
+    )
 
 
 async def _create(kube: Kube, body: dict[str, Any], path: str) -> None:

@@ -5,7 +5,7 @@ nothing but reading: which ones manifests refer to is only known at run time, an
 {{- define "rojak.operatorRules" -}}
 - apiGroups: [rojak.dev]
   resources: [agents, mcpservers, schedules, workerpools]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 # Finalizers are metadata, which only a change of the object itself can reach.
 - apiGroups: [rojak.dev]
   resources: [schedules]
