@@ -29,6 +29,11 @@ class CatalogSource(Protocol):
         """The servers, whether they are up or not."""
         ...
 
+    @property
+    def servers_up(self) -> Collection[str]:
+        """Those that are connected now."""
+        ...
+
     async def list_tools(self, fetch_known: FetchCatalog) -> ToolCatalog:
         """The tools as they are now; never waits for long, and never raises because of a server.
 
@@ -82,6 +87,13 @@ class CatalogDesk:
         """The names of the servers whose tools the agent may call, whether they are up or not."""
         known = self._source.server_names if self._source is not None else ()
         return known if agent.mcp_servers is None else agent.mcp_servers
+
+    def unsure_of(self, agent: Agent, catalog: ToolCatalog | None) -> Collection[str]:
+        """Those of the agent's servers that may have tools which the catalog lacks: down, or not seen by it."""
+        seen = {tool.server for tool in catalog.tools} if catalog is not None else set()
+        if self._source is not None:
+            seen.intersection_update(self._source.servers_up)
+        return [name for name in self.servers_of(agent) if name not in seen]
 
     def check(self, agent: Agent) -> None:
         """Refuse an agent that names a server that the worker does not have.

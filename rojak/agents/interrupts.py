@@ -22,19 +22,26 @@ class InterruptCheck:
         self._warned: set[tuple[str, str]] = set()
 
     def check(
-        self, agent: Agent, *, offered: Collection[str], registered: Collection[str], servers: Collection[str]
+        self,
+        agent: Agent,
+        *,
+        offered: Collection[str],
+        registered: Collection[str],
+        servers: Collection[str],
+        unsure: Collection[str],
     ) -> None:
         """Refuse an interrupt that names what cannot be called.
 
         A pattern may stand for nothing, and so may the name of a function that the worker knows and this agent does
-        not call: several agents may share a list. A name that only an MCP server could know, of which not all may be
-        up, is a warning.
+        not call: several agents may share a list. A name that may be one of an MCP server whose tools are not known
+        now is a warning.
 
         Args:
             agent: whose interrupts.
             offered: the names of the tools that its model is offered.
             registered: the names of the worker's functions.
             servers: the names of the MCP servers that the agent may use.
+            unsure: those of them that may have more tools than are offered, because they are down for instance.
 
         Raises:
             ConfigurationError: names the interrupt and what may have been meant.
@@ -51,16 +58,17 @@ class InterruptCheck:
             known = sorted({*offered, *registered})
             close = difflib.get_close_matches(name, known, n=1)
             told = f"agent {agent.name!r} has an interrupt for {name!r}, and there is no such tool"
-            if servers:
-                self._warn(agent.name, name, told)
+            if unsure:
+                self._warn(agent.name, name, told, unsure)
                 continue
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ConfigurationError(
                 f"{told}: no call would wait for approval.{hint} The agent's tools: {', '.join(offered) or 'none'}"
             )
 
-    def _warn(self, agent_name: str, name: str, told: str) -> None:
+    def _warn(self, agent_name: str, name: str, told: str, unsure: Collection[str]) -> None:
         if (agent_name, name) in self._warned or len(self._warned) >= MAX_WARNED:
             return
         self._warned.add((agent_name, name))
-        logger.warning("%s now. If it is not one of an MCP server that is down, it is misspelt", told)
+        servers = ", ".join(sorted(unsure))
+        logger.warning("%s now. If no MCP server whose tools are not known (%s) has it, it is misspelt", told, servers)

@@ -195,6 +195,7 @@ class ModelActivity:
                     offered=[tool["function"]["name"] for tool in tools],
                     registered=list(provider.functions),
                     servers=self._catalogs.servers_of(agent),
+                    unsure=self._catalogs.unsure_of(agent, catalog),
                 )
         except ConfigurationError as error:
             raise refuse(error) from None

@@ -52,6 +52,11 @@ class MCPPool:
         """The servers, whether they are up or not."""
         return self._servers.keys()
 
+    @property
+    def servers_up(self) -> Collection[str]:
+        """Those that are connected now."""
+        return [name for name, server in self._servers.items() if server.state == "up"]
+
     async def start(self) -> None:
         """Connect to all servers at once. One that is down is none of the worker's business.
 

@@ -20,6 +20,7 @@ from rojak.agents import (
 )
 from rojak.testing import ModelServer
 from rojak.types import AgentRef, HandOffTool, MCPServerConfig
+from rojak.types.errors import RunFailedError
 from tests.integration.mcp.conftest import AGENT, free_port, http_server, lines
 from tests.integration.session.conftest import answer, task
 
@@ -169,6 +170,32 @@ async def test_a_human_is_asked_before_a_tool_destroys(
         resume = ResumeResponse(action="approve", tool_id=response.result.tool_id)
         response = await rojak.run(id=session_id, resume=resume)
         assert answer(response.result) == "22 degrees celsius in Oslo | deleted"
+
+
+async def test_a_misspelt_interrupt_for_a_tool_of_a_server_lets_no_call_through(
+    rojak: Rojak, activities: OpenAIAgentActivities, session_id: str, stdio: Stdio, ledger: Path
+) -> None:
+    agent = AGENT.model_copy(update={"interrupts": [Interrupt("delete_everythin")]})
+    async with rojak.create_worker([activities], mcp_servers={"test": stdio()}):
+        with pytest.raises(RunFailedError, match=r"'delete_everythin'.*Did you mean 'delete_everything'\?"):
+            await rojak.run(id=session_id, task=task("call delete_everything", "echo", agent=agent))
+    assert not lines(ledger)
+
+
+async def test_an_interrupt_may_be_for_a_tool_of_a_server_that_is_down(
+    rojak: Rojak,
+    activities: OpenAIAgentActivities,
+    session_id: str,
+    stdio: Stdio,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    agent = AGENT.model_copy(update={"interrupts": [Interrupt("shred")]})
+    down = MCPServerConfig(type="streamable-http", url=f"http://127.0.0.1:{free_port()}/mcp")
+    async with rojak.create_worker([activities], mcp_servers={"test": stdio(), "down": down}):
+        response = await rojak.run(id=session_id, task=task("say fine", agent=agent))
+    assert answer(response.result) == "fine"
+    assert "interrupt for 'shred'" in caplog.text
+    assert "(down)" in caplog.text
 
 
 async def test_environment_and_prefix_of_a_server(

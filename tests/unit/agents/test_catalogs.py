@@ -24,10 +24,15 @@ class Source:
     def __init__(self, catalog: ToolCatalog) -> None:
         self.catalog = catalog
         self.asked = 0
+        self.is_up = True
 
     @property
     def server_names(self) -> Collection[str]:
         return ["s"]
+
+    @property
+    def servers_up(self) -> Collection[str]:
+        return ["s"] if self.is_up else []
 
     async def list_tools(self, fetch_known: FetchCatalog) -> ToolCatalog:
         self.asked += 1
@@ -102,3 +107,15 @@ async def test_an_unknown_server_is_refused() -> None:
         await CatalogDesk(Source(ONE)).find(agent, request(), Session().fetch)
     with pytest.raises(ConfigurationError, match="it has: none"):
         CatalogDesk(None).check(agent)
+
+
+def test_a_server_is_known_that_is_up_and_that_the_session_has_seen() -> None:
+    source = Source(ONE)
+    desk = CatalogDesk(source)
+    assert list(desk.unsure_of(AGENT, ONE)) == []
+    assert list(desk.unsure_of(AGENT, EMPTY)) == ["s"]
+    assert list(desk.unsure_of(AGENT, None)) == ["s"]
+    assert list(desk.unsure_of(OpenAIAgent(mcp_servers=[]), None)) == []
+    source.is_up = False
+    assert list(desk.unsure_of(AGENT, ONE)) == ["s"]
+    assert list(CatalogDesk(None).unsure_of(AGENT, None)) == []

@@ -9,9 +9,16 @@ from rojak.agents.interrupts import InterruptCheck
 from rojak.types.errors import ConfigurationError
 
 
-def check(*interrupts: Interrupt, servers: tuple[str, ...] = (), checker: InterruptCheck | None = None) -> None:
+def check(
+    *interrupts: Interrupt,
+    servers: tuple[str, ...] = (),
+    unsure: tuple[str, ...] = (),
+    checker: InterruptCheck | None = None,
+) -> None:
     agent = OpenAIAgent(name="Clerk", functions=["pay"], interrupts=list(interrupts))
-    (checker or InterruptCheck()).check(agent, offered=["pay"], registered=["pay", "refund"], servers=servers)
+    (checker or InterruptCheck()).check(
+        agent, offered=["pay"], registered=["pay", "refund"], servers=servers, unsure=unsure
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,12 +47,17 @@ def test_an_interrupt_for_a_server_that_the_agent_does_not_use_is_refused() -> N
         check(Interrupt(server="flies"), servers=("files",))
 
 
+def test_what_no_server_has_that_is_up_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="'delete_file'"):
+        check(Interrupt("delete_file"), servers=("files",))
+
+
 def test_what_a_server_that_is_down_may_know_is_a_warning_given_once(caplog: pytest.LogCaptureFixture) -> None:
     checker = InterruptCheck()
     with caplog.at_level(logging.WARNING, "rojak"):
         for _ in range(3):
-            check(Interrupt("delete_file"), servers=("files",), checker=checker)
+            check(Interrupt("delete_file"), servers=("files", "up"), unsure=("files",), checker=checker)
     assert [record.getMessage() for record in caplog.records] == [
         "agent 'Clerk' has an interrupt for 'delete_file', and there is no such tool now."
-        " If it is not one of an MCP server that is down, it is misspelt"
+        " If no MCP server whose tools are not known (files) has it, it is misspelt"
     ]
