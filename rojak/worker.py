@@ -32,6 +32,7 @@ from rojak.mcp import MCPToolActivity
 from rojak.retrievers.base import RetrieverActivities
 from rojak.retrievers.retrieval_activity import RetrievalActivity
 from rojak.retrievers.startup import check_retrievers
+from rojak.scheduled_turns import ScheduledTurnActivities
 from rojak.tools.tool_activity import ToolActivity
 from rojak.types.agent import Agent
 from rojak.types.errors import ConfigurationError, MissingExtraError
@@ -39,6 +40,7 @@ from rojak.types.mcp import MCPServerConfig
 from rojak.workflows.contracts import AGENT_ATTRIBUTE, STATUS_ATTRIBUTE
 from rojak.workflows.converter import adapt_data_converter
 from rojak.workflows.orchestrator import OrchestratorWorkflow
+from rojak.workflows.scheduled import ScheduledTurnWorkflow
 
 if TYPE_CHECKING:
     from rojak.mcp.pool import MCPPool
@@ -84,7 +86,7 @@ class RojakPlugin(SimplePlugin):
         super().__init__(
             "rojak.RojakPlugin",
             data_converter=lambda converter: adapt_data_converter(converter or DataConverter.default),
-            workflows=[OrchestratorWorkflow],
+            workflows=[OrchestratorWorkflow, ScheduledTurnWorkflow],
             workflow_runner=build_workflow_runner,
         )
 
@@ -204,11 +206,12 @@ class RojakWorker:
         if not self._options.keys() & {"build_id", "deployment_config"}:
             options["build_id"] = build_id()
         retrieval = RetrievalActivity(self._retrievers)
+        scheduled = ScheduledTurnActivities(self._client)
         model = ModelActivity(self._agents, self._text_sink, self._named, self._mcp, retrieval.look_up)
         return Worker(
             self._client,
             task_queue=self._task_queue,
-            workflows=[OrchestratorWorkflow],
+            workflows=[OrchestratorWorkflow, ScheduledTurnWorkflow],
             activities=[
                 model.call_model,
                 ToolActivity(registries).call_tool,
@@ -216,6 +219,8 @@ class RojakWorker:
                 retrieval.retrieve,
                 SummaryActivity(self._agents).summarise,
                 DescribeActivity(self._named, self._mcp).describe_agents,
+                scheduled.deliver_task,
+                scheduled.fetch_reply,
             ],
             **(options | self._options),
         )

@@ -27,10 +27,13 @@ from rojak.agents import (
     OpenAIAgentActivities,
     OpenAIAgentOptions,
 )
+from rojak.client.tasks import make_task
 from rojak.dev import TemporalServer
+from rojak.session.task import Settings
 from rojak.testing import ModelServer, call
 from rojak.types import MCPServerConfig, ResumeRequest, TaskParams, UpdateConfigParams
 from rojak.types.errors import RunCancelledError, RunFailedError
+from rojak.workflows.contracts import SCHEDULED_TURN_NAME, ScheduledTurn
 from tests.integration.retrievers.shelf import ShelfActivities, ShelfRetriever
 from tests.integration.session.conftest import task, until_session_knows
 from tests.integration.session.script import follow_script
@@ -278,6 +281,25 @@ async def tools_of_mcp_servers(rojak: Rojak, model: ModelServer, session_id: str
         await rolling.run(id=session_id, resume=ResumeResponse(action="approve", tool_id=response.result.tool_id))
 
 
+async def scheduled_turns(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    """A turn that is short, one that fails, and one that waits for a human."""
+    for number, script in enumerate((task("call add", "echo"), task("refused"), task("call pay", "echo"))):
+        turn = ScheduledTurn(session_id=session_id, task=make_task(script, None, Settings(), task_id="scheduled"))
+        handle = await rojak.client.start_workflow(
+            SCHEDULED_TURN_NAME, turn, id=f"{session_id}/{number}", task_queue=rojak.task_queue
+        )
+        if number == 2:
+            while not (pending := await rojak.get_pending_approvals(session_id)):
+                await asyncio.sleep(0.1)
+            # The first look finds that it waits.
+            await asyncio.sleep(4)
+            await rojak.run(id=session_id, resume=ResumeResponse(action="approve", tool_id=pending[0].tool_id))
+        try:
+            await handle.result()
+        except WorkflowFailureError:
+            assert number == 1
+
+
 SCENARIOS: list[Scenario] = [
     stateless_run_with_a_tool,
     hand_off_and_parallel_tools,
@@ -301,6 +323,7 @@ SCENARIOS: list[Scenario] = [
     nested_sub_agents_of_a_stateless_run,
     cancelled_with_a_sub_agent,
     tools_of_mcp_servers,
+    scheduled_turns,
 ]
 
 

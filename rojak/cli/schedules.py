@@ -23,13 +23,15 @@ from rojak.cli.errors import CommandError, ExitCode
 from rojak.cli.output import Format, OutputOption, print_rows
 from rojak.cli.times import iso, span, until
 from rojak.manifests import schedule_id_of
-from rojak.workflows.contracts import WORKFLOW_NAME
+from rojak.workflows.contracts import SCHEDULED_TURN_NAME, WORKFLOW_NAME
 
 app = command_app(help="Schedules: list, trigger, pause, resume, delete.", no_args_is_help=True)
 
 ScheduleArgument = Annotated[
     str, typer.Argument(metavar="SCHEDULE", help="Name of a Schedule, or the id of a schedule in Temporal.")
 ]
+#: The workflows of schedules that run agents.
+_OURS = (WORKFLOW_NAME, SCHEDULED_TURN_NAME)
 NoteOption = Annotated[str | None, typer.Option("--note", help="Why; kept with the schedule.")]
 
 
@@ -73,7 +75,7 @@ async def _schedules(client: Client) -> AsyncIterator[ScheduleListDescription]:
     """Those that run agents; Temporal may have others."""
     async for entry in await client.list_schedules():
         action = entry.schedule.action if entry.schedule else None
-        if isinstance(action, ScheduleListActionStartWorkflow) and action.workflow == WORKFLOW_NAME:
+        if isinstance(action, ScheduleListActionStartWorkflow) and action.workflow in _OURS:
             yield entry
 
 
@@ -148,7 +150,7 @@ async def _find(client: Client, name: str, namespace: str) -> ScheduleHandle:
             if error.status is RPCStatusCode.NOT_FOUND and "amespace" not in error.message:
                 continue
             raise
-        if not isinstance(action, ScheduleActionStartWorkflow) or action.workflow != WORKFLOW_NAME:
+        if not isinstance(action, ScheduleActionStartWorkflow) or action.workflow not in _OURS:
             raise CommandError(f"the schedule {schedule_id!r} runs no agent; it is left alone", ExitCode.NOT_FOUND)
         return handle
     raise CommandError(

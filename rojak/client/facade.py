@@ -353,8 +353,9 @@ class Rojak:
         max_tool_calls: float | None = None,
         max_tokens_total: float | None = None,
         run_timeout: float | None = None,
+        session: Literal["new", "continued"] = "new",
     ) -> ScheduleHandle:
-        """Run a task at set times, each time as a stateless run of its own.
+        """Run a task at set times, each time as a stateless run of its own, or as the next turn of one session.
 
         Args:
             schedule_id: of the schedule.
@@ -367,10 +368,13 @@ class Rojak:
             max_tool_calls: tool calls that a run may make.
             max_tokens_total: tokens after which a run's model is not called again.
             run_timeout: seconds that a run may take.
+            session: ``"continued"`` sends the task to one persistent session each time, whose id is the schedule's.
 
         Raises:
-            ConfigurationError: there is a schedule of that id.
+            ConfigurationError: there is a schedule of that id, or ``session`` is neither of the two.
         """
+        if session not in ("new", "continued"):
+            raise ConfigurationError(f"session is {session!r}; say 'new' or 'continued'")
         settings = new_settings(
             max_turns=max_turns,
             history_size=history_size,
@@ -380,7 +384,9 @@ class Rojak:
             run_timeout=run_timeout,
         )
         new_task = make_task(task, context_variables, settings, task_id="scheduled")
-        return await create_schedule(self._gateway, schedule_id, schedule_spec, new_task)
+        return await create_schedule(
+            self._gateway, schedule_id, schedule_spec, new_task, continued=session == "continued"
+        )
 
     def list_scheduled_runs(self, schedule_id: str, statuses: Sequence[RunStatus] | None = None) -> AsyncIterator[str]:
         """Ids of the runs that a schedule started, the newest first; `get_result` takes them.

@@ -1,4 +1,4 @@
-"""Runs at set times: Temporal schedules whose action is a stateless run."""
+"""Runs at set times: Temporal schedules whose action is a stateless run, or a turn of a session that goes on."""
 
 from __future__ import annotations
 
@@ -13,31 +13,46 @@ from temporalio.client import (
     ScheduleSpec,
     WorkflowExecutionStatus,
 )
+from temporalio.common import TypedSearchAttributes
 
 from rojak.client.gateway import SessionGateway
 from rojak.client.tasks import check_has_agent
 from rojak.session.task import Task
 from rojak.types.errors import ConfigurationError
 from rojak.workflows import contracts
+from rojak.workflows.contracts import ScheduledTurn
 
 _STATUSES = {
     "".join(part.capitalize() for part in status.name.split("_")): status for status in WorkflowExecutionStatus
 }
 
 
-async def create_schedule(gateway: SessionGateway, schedule_id: str, spec: ScheduleSpec, task: Task) -> ScheduleHandle:
+async def create_schedule(
+    gateway: SessionGateway, schedule_id: str, spec: ScheduleSpec, task: Task, *, continued: bool = False
+) -> ScheduleHandle:
     """Create the schedule.
+
+    Args:
+        gateway: to the task queue.
+        schedule_id: of the schedule; where it is ``continued`` also of the session that all runs share.
+        spec: when.
+        task: what to do.
+        continued: whether the runs are one conversation.
 
     Raises:
         ConfigurationError: there is one of that id, or the task names no agent.
     """
     check_has_agent(task)
+    attributes = await gateway.search_attributes(task)
+    if continued:
+        # It has no status to keep up: that is the session's.
+        attributes = TypedSearchAttributes([pair for pair in attributes if pair.key != contracts.STATUS_ATTRIBUTE])
     action = ScheduleActionStartWorkflow(
-        contracts.WORKFLOW_NAME,
-        gateway.session_input("stateless", task),
+        contracts.SCHEDULED_TURN_NAME if continued else contracts.WORKFLOW_NAME,
+        ScheduledTurn(session_id=schedule_id, task=task) if continued else gateway.session_input("stateless", task),
         id=schedule_id,
         task_queue=gateway.task_queue,
-        typed_search_attributes=await gateway.search_attributes(task),
+        typed_search_attributes=attributes,
     )
     try:
         return await gateway.client.create_schedule(schedule_id, Schedule(action=action, spec=spec))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rojak.laptop.secrets import LaptopSecrets, variables_of
-from rojak.manifests import Agent, Bundle, Key, MCPServer, Schedule, WorkerSpec, schedule_id_of
+from rojak.manifests import Agent, Bundle, Key, MCPServer, WorkerSpec, schedule_id_of
 from rojak.manifests.hashing import hash_of
 from rojak.manifests.mcp_server import ManagedServer
 from rojak.manifests.values import EnvSource, EnvVar
@@ -146,10 +146,9 @@ def make_plan(
     schedules: dict[str, DesiredSchedule] = {}
     orphans = set()
     for key, schedule in bundle.schedules.items():
-        if planner.can_run(schedule):
-            maps = planner.maps_of(key.namespace)
-            desired = render_schedule(schedule, config_maps=maps, has_attributes=has_attributes, cluster=owner)
-            schedules[desired.id] = desired
+        maps = planner.maps_of(key.namespace)
+        desired = render_schedule(schedule, config_maps=maps, has_attributes=has_attributes, cluster=owner)
+        schedules[desired.id] = desired
         if schedule.spec.deletion_policy == "Orphan":
             orphans.add(schedule_id_of(schedule.namespace, schedule.name))
     if planner.problems:
@@ -327,16 +326,6 @@ class _Planner:
     def maps_of(self, namespace: str) -> dict[str, dict[str, str]]:
         """The ConfigMaps of a namespace."""
         return {key.name: data for key, data in self._bundle.config_maps.items() if key.namespace == namespace}
-
-    def can_run(self, schedule: Schedule) -> bool:
-        """Whether a schedule is one that can be had."""
-        if schedule.spec.session == "Continued":
-            self.notes.append(
-                f"Schedule/{schedule.name}: session: Continued is not supported by this version, so that it does not"
-                " run; use session: New"
-            )
-            return False
-        return True
 
     def _environ(
         self, namespace: str, env: list[EnvVar] | None, sources: list[EnvSource] | None, label: str

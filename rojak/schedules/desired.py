@@ -14,6 +14,8 @@ from rojak.manifests.schedule import Calendar
 #: Key of the schedule's memo that says whose it is.
 OWNER_MEMO: Final = "rojak-owner"
 _WORKFLOW: Final = "OrchestratorWorkflow"
+#: Starts no session of its own: gives its task to the one that all runs of the schedule share.
+_SCHEDULED_TURN: Final = "ScheduledTurnWorkflow"
 #: One run has one task, so that its id need not differ from run to run.
 _TASK_ID: Final = "scheduled"
 _OVERLAP: Final = {
@@ -78,8 +80,14 @@ def render_schedule(
         "taskQueue": {"name": task_queue_of(schedule.namespace, spec.agent_ref.name)},
         "input": {"task": task},
     }
+    attributes = {"RojakStatus": "active", "RojakAgent": spec.agent_ref.name}
+    if spec.session == "Continued":
+        action["workflowType"] = {"name": _SCHEDULED_TURN}
+        # Temporal adds the time to the ids of runs, so that the schedule's own is free for the session.
+        action["input"] = {"session_id": schedule_id, "task": task}
+        del attributes["RojakStatus"]
     if has_attributes:
-        action["searchAttributes"] = {"RojakStatus": "active", "RojakAgent": spec.agent_ref.name}
+        action["searchAttributes"] = attributes
     parts = {"spec": _spec(schedule), "policies": _policies(schedule), "action": action}
     owner = f"{cluster}/{schedule.namespace}/{schedule.name}"
     return DesiredSchedule(

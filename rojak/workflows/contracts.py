@@ -20,6 +20,12 @@ from rojak.types.session import ResumeRequest, ResumeResponse, SessionType
 #: The workflow type in Temporal, and in its UI.
 WORKFLOW_NAME = "OrchestratorWorkflow"
 
+#: The workflow type of a schedule's run that is a turn of a session which goes on from run to run.
+SCHEDULED_TURN_NAME = "ScheduledTurnWorkflow"
+#: Its activities: give the session the task, and ask it for the reply.
+DELIVER_TASK = "rojak.deliver_task"
+FETCH_REPLY = "rojak.fetch_reply"
+
 UPDATE_ASK = "ask"
 UPDATE_RESUME = "resume"
 UPDATE_AWAIT = "await_reply"
@@ -93,6 +99,18 @@ class Resume(BaseModel):
 
     id: str
     response: ResumeResponse
+
+
+class ScheduledTurn(BaseModel):
+    """Input of a scheduled turn's workflow, and of its activities.
+
+    Attributes:
+        session_id: of the persistent session that has the turn; it begins with the first one.
+        task: what to do. Its id is another one for each run.
+    """
+
+    session_id: str
+    task: Task
 
 
 class ChildReport(BaseModel):

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from temporalio.client import Client
 
+from rojak import Rojak
 from rojak.testing import ModelServer
 from tests.operator.cluster import Cluster, condition
 from tests.operator.kubelet import run_pod
@@ -72,3 +74,41 @@ async def test_a_schedule_fires_runs_of_a_worker_that_was_started_from_the_rende
     finally:
         await asyncio.to_thread(worker.stop)
     assert b"a-key-of-the-test".decode() not in (tmp_path / "worker.log").read_text()
+
+
+async def test_runs_of_a_continued_schedule_are_turns_of_one_session(
+    cluster: Cluster, model_server: ModelServer, temporal_client: Client, tmp_path: Path
+) -> None:
+    model_server.when(last_user="Anything new?").reply("Nothing.")
+    await cluster.apply("Secret", "openai", data={"api-key": base64.b64encode(b"a-key").decode()})
+    model = {
+        "provider": "openai",
+        "name": "gpt-x",
+        "baseURL": model_server.base_url,
+        "apiKey": {"secretKeyRef": {"name": "openai", "key": "api-key"}},
+    }
+    await cluster.apply("Agent", "reporter", {"instructions": "You report.", "model": model})
+    schedule = {
+        "agentRef": {"name": "reporter"},
+        "message": "Anything new?",
+        "interval": {"every": "2s"},
+        "session": "Continued",
+    }
+    await cluster.apply("Schedule", "news", schedule)
+    await cluster.until_condition("Agent", "reporter", "Programmed", "True")
+    await cluster.until_condition("Schedule", "news", "Synced", "True")
+    worker, port = await run_pod(cluster, "reporter-agent", tmp_path)
+    try:
+        await until_ready(port)
+        await cluster.until(
+            "Schedule",
+            "news",
+            lambda obj: len([r for r in obj["status"].get("recentRuns", []) if r["status"] == "Completed"]) >= 2,
+            timeout=90,
+        )
+        config = await Rojak(temporal_client, f"{cluster.namespace}.reporter").get_config(f"{cluster.namespace}.news")
+        assert [message.role for message in config.messages][:4] == ["user", "assistant", "user", "assistant"]
+        await cluster.delete("Schedule", "news")
+        await cluster.until_gone("Schedule", "news")
+    finally:
+        await asyncio.to_thread(worker.stop)

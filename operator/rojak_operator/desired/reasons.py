@@ -67,5 +67,4 @@ class Reason(StrEnum):
     TEMPORAL_REFUSED = "TemporalRefused"
     SCHEDULE_TAKEN = "ScheduleTaken"
     INVALID_SCHEDULE = "InvalidSchedule"
-    NOT_SUPPORTED = "NotSupported"
     INVALID_ANNOTATION = "InvalidAnnotation"

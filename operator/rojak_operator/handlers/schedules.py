@@ -77,10 +77,6 @@ async def reconcile_schedule(context: Context, key: Key) -> Done:
         message = f"Agent {schedule.spec.agent_ref.name!r} is not valid, so that its Temporal is not known"
         findings.append(Finding(ConditionType.SYNCED, False, Reason.AGENT_NOT_FOUND, message))
         return await _report(context, obj, findings, _kept(old), context.resync())
-    if schedule.spec.session == "Continued":
-        message = "session: Continued is not supported by this version; use session: New"
-        findings.append(Finding(ConditionType.SYNCED, False, Reason.NOT_SUPPORTED, message))
-        return await _report(context, obj, findings, _kept(old), context.resync())
     obj = await _mark(context, key, obj, schedule, connection)
     maps = await context.config_maps(schedule.namespace, references)
     try:
