@@ -181,6 +181,10 @@ class RojakWorker:
         finally:
             await self._release()
 
+    def look_at_mcp(self) -> dict[str, dict[str, Any]]:
+        """How the worker's MCP servers are, by name: ``tools`` (how many), and ``problem`` (None if there is none)."""
+        return {} if self._mcp is None else self._mcp.look()
+
     async def close_mcp(self) -> None:
         """End the connections to MCP servers, which a worker does by itself when it stops. Twice is no error."""
         if self._mcp is not None:

@@ -7,6 +7,7 @@ into the dimensions of a vector, so that texts which share words are near each o
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
 import re
@@ -18,6 +19,8 @@ from qdrant_client import AsyncQdrantClient, models
 
 CORPUS = Path(__file__).parent / "corpus"
 COLLECTION = "mountains"
+#: The store of the manifests: ``python -m examples.knowledge.library`` fills it.
+STORE = Path(__file__).parent / "manifests" / "handbook.qdrant"
 DIMENSIONS = 1024
 #: Words that are in every text, and say nothing about it.
 COMMON_WORDS = """
@@ -77,3 +80,15 @@ async def fill(client: AsyncQdrantClient) -> int:
     ]
     await client.upsert(COLLECTION, points)
     return len(points)
+
+
+async def make_store() -> None:
+    """Make the store of the manifests anew, in a folder beside them."""
+    client = AsyncQdrantClient(path=str(STORE))
+    await client.delete_collection(COLLECTION)
+    print(f"{await fill(client)} sections are in {STORE}")
+    await client.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(make_store())

@@ -7,19 +7,18 @@ things up when it wants to and for what it wants.
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 import uuid
 
 from temporalio.client import Client
 
 from examples.knowledge.library import COLLECTION, embed, fill
+from examples.knowledge.manifests.model_script import write_script
 from examples.support import Screen, a_model, console
 from rojak import Rojak, TaskParams
 from rojak.agents import OpenAIAgent, OpenAIAgentActivities
 from rojak.dev import TemporalServer
 from rojak.retrievers import QdrantRetriever, QdrantRetrieverActivities, QdrantRetrieverOptions
-from rojak.testing import Conversation, ModelServer, Reply, call
 
 QUESTION = "May I bring my dog to the Larch Hut, and how long is the trail to the Larch Hut?"
 ANSWER_BRIEFLY = "Answer in one or two sentences from what is in the handbook alone, and name the source in brackets."
@@ -31,25 +30,6 @@ scout = OpenAIAgent(
     instructions=f"You look things up with search_handbook, one search for each thing asked. {ANSWER_BRIEFLY}",
     tools=[handbook.as_tool(name="search_handbook", description="Searches the handbook of huts, trails and safety.")],
 )
-
-
-def write_script(model: ModelServer) -> None:
-    """What the scripted model says: the best passages, word for word."""
-
-    def cite(passages: list[str]) -> Reply:
-        found = [match for passage in passages if (match := re.match(r"\[(.+?)\] (.+)", passage))]
-        return Reply(" ".join(f"{text} [{source}]" for source, text in (m.groups() for m in found)) or "I do not know.")
-
-    def answer(conversation: Conversation) -> Reply:
-        if conversation.tool_results:
-            best = [result.partition("\n")[0] for result in conversation.tool_results]
-            return cite(list(dict.fromkeys(best)))
-        if "search_handbook" in conversation.tools:
-            asked = re.split(r",? and ", conversation.last_text("user") or "")
-            return Reply(tool_calls=[call("search_handbook", query=part) for part in asked])
-        return cite(conversation.system.partition("Retrieved context:\n")[2].split("\n\n"))
-
-    model.otherwise().reply(answer)
 
 
 async def main(question: str) -> None:

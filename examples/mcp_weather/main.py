@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import uuid
 from pathlib import Path
 
 from temporalio.client import Client
 
+from examples.mcp_weather.manifests.model_script import write_script
 from examples.support import Screen, a_model, console
 from rojak import Rojak, TaskParams
 from rojak.agents import OpenAIAgent, OpenAIAgentActivities
 from rojak.dev import TemporalServer
-from rojak.testing import Conversation, ModelServer, Reply, call
 from rojak.types import MCPServerConfig
 
 QUESTION = "What is the weather like in San Francisco?"
 SERVER = MCPServerConfig(
     type="stdio", command=sys.executable, args=[str(Path(__file__).with_name("mcp_weather_server.py"))]
 )
-
-
-def write_script(model: ModelServer) -> None:
-    """What the scripted model says."""
-
-    def answer(conversation: Conversation) -> Reply:
-        if not conversation.tool_results:
-            asked = (conversation.last_text("user") or "").rstrip("?")
-            return Reply(tool_calls=[call("get_weather", location=asked.partition(" in ")[2] or "San Francisco")])
-        try:
-            weather = json.loads(conversation.tool_results[-1])
-        except ValueError:
-            return Reply(conversation.tool_results[-1])
-        return Reply(f"It is {weather['degrees_celsius']} °C and {weather['sky']} in {weather['location']}.")
-
-    model.otherwise().reply(answer)
 
 
 async def main(question: str) -> None:

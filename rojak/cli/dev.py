@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rojak.cli.app import command_app
 from rojak.cli.output import is_interactive
-from rojak.laptop.laptop import Laptop, Options
+from rojak.laptop.board import Board
+from rojak.laptop.options import Options
 from rojak.laptop.screen import lines_board, live_board
+from rojak.laptop.workers import Launcher
+
+if TYPE_CHECKING:
+    from rojak.laptop.laptop import Laptop
 
 app = command_app()
 
@@ -67,11 +73,24 @@ def dev(
         watch=watch,
     )
     with live_board() if is_interactive() and not plain else lines_board() as board:
-        asyncio.run(_run(Laptop(options, board)))
+        asyncio.run(_run(options, board))
 
 
-async def _run(laptop: Laptop) -> None:
+async def _run(options: Options, board: Board) -> None:
     """Run until SIGINT, SIGTERM or SIGHUP; told twice, let go of everything at once: it ends with this process."""
+    with tempfile.TemporaryDirectory(prefix="rojak-dev-") as folder:
+        launcher = Launcher(board, Path(folder))
+        # Importing is what takes longest, here and there: let both do it at the same time.
+        await launcher.prepare()
+        try:
+            from rojak.laptop.laptop import Laptop
+
+            await _run_until_told(Laptop(options, launcher, board))
+        finally:
+            await launcher.close()
+
+
+async def _run_until_told(laptop: Laptop) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     task = asyncio.ensure_future(laptop.run(stop))
 

@@ -56,6 +56,12 @@ class Definition:
         self._namespace = namespace
         self._who = f"Agent {entry.name!r}"
         self.functions: list[Function] = []
+        #: What embeds for a retriever, by the name in its manifest.
+        self.embeds = {
+            tool.retriever.qdrant.embed_function: source.find(tool.retriever.qdrant.embed_function, self._who)
+            for tool in entry.spec.tools
+            if tool.retriever is not None and tool.retriever.qdrant.embed_function is not None
+        }
         tools = [self._find(source, tool.function.name) for tool in entry.spec.tools if tool.function]
         if twice := next((name for name in tools if tools.count(name) > 1), None):
             raise ConfigurationError(f"{self._who} has two tools named {twice!r}; remove one of them, or rename it")

@@ -7,11 +7,12 @@ import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from rojak.hosting.readiness import Readiness
@@ -21,8 +22,10 @@ from rojak.types.errors import ConfigurationError
 logger = logging.getLogger(__name__)
 
 
-def make_app(readiness: Readiness, read_metrics: Callable[[], Awaitable[bytes]]) -> Starlette:
-    """``/healthz``, ``/readyz`` and ``/metrics``."""
+def make_app(
+    readiness: Readiness, read_metrics: Callable[[], Awaitable[bytes]], look: Callable[[], dict[str, Any]]
+) -> Starlette:
+    """``/healthz``, ``/readyz``, ``/metrics``, and ``/status``: what ``look`` finds, as JSON."""
 
     async def healthz(request: Request) -> Response:
         # That this runs says it: the event loop is not stuck.
@@ -39,7 +42,11 @@ def make_app(readiness: Readiness, read_metrics: Callable[[], Awaitable[bytes]])
             logger.warning("metrics cannot be read", exc_info=True)
             return PlainTextResponse("metrics cannot be read\n", status_code=503)
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
+    async def status(request: Request) -> Response:
+        return JSONResponse(look())
+
+    pages = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics, "/status": status}
+    return Starlette(routes=[Route(path, page) for path, page in pages.items()])
 
 
 class _Server(uvicorn.Server):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -111,6 +111,18 @@ class Pool:
         entries = {entry.name: entry for entry in self._config.mcp_servers}
         entry = definition.entry
         return build_mcp_servers(f"Agent {entry.name!r}", entry.spec, entries, self._secrets)
+
+
+def look_at_servers(workers: Iterable[RojakWorker]) -> dict[str, dict[str, Any]]:
+    """How the MCP servers are, by name, as the agent sees each that is offered most of its tools."""
+    found: dict[str, dict[str, Any]] = {}
+    for worker in workers:
+        for name, seen in worker.look_at_mcp().items():
+            # An agent that names a server twice knows it by two names.
+            server = name.partition("#")[0]
+            if server not in found or (seen["tools"] or 0) > (found[server]["tools"] or 0):
+                found[server] = seen
+    return found
 
 
 async def run_workers(workers: Sequence[RojakWorker], stop: asyncio.Event) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rojak.hosting.connection import connect
 from rojak.hosting.http import make_app, serving
-from rojak.hosting.pool import Pool, run_workers
+from rojak.hosting.pool import Pool, look_at_servers, run_workers
 from rojak.hosting.readiness import Readiness
 from rojak.hosting.secrets import Secrets
 from rojak.telemetry.prometheus import MetricsRuntime
@@ -46,7 +46,7 @@ async def run_worker_process(config: WorkerConfig, environ: Mapping[str, str] = 
     client = await connect(config.temporal, secrets, identity=worker_identity(config.name), runtime=metrics.runtime)
     workers = pool.build_workers(client, interceptors=[] if tracing is None else [tracing.interceptor()])
     readiness = Readiness(client, pool.task_queues)
-    app = make_app(readiness, metrics.read)
+    app = make_app(readiness, metrics.read, lambda: {"mcpServers": look_at_servers(workers)})
     async with serving(app, config.http.host, config.http.port) as port, _in_background(readiness):
         logger.info(
             "pool %s serves %s at Temporal namespace %r; health, readiness and metrics at port %d",

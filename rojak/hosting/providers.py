@@ -65,20 +65,24 @@ def build_retrievers(definition: Definition, secrets: Secrets) -> list[Retriever
         ConfigurationError: a Secret is missing, or the store cannot be asked as it is set up.
         MissingExtraError: the store's client is not installed.
     """
-    who = f"Agent {definition.entry.name!r}"
     return [
-        QdrantRetrieverActivities(_qdrant_options(tool.retriever.qdrant, tool_name_of(tool), secrets, who))
+        QdrantRetrieverActivities(_qdrant_options(tool.retriever.qdrant, tool_name_of(tool), definition, secrets))
         for tool in definition.entry.spec.tools
         if tool.retriever is not None
     ]
 
 
-def _qdrant_options(source: QdrantSource, name: str | None, secrets: Secrets, who: str) -> QdrantRetrieverOptions:
+def _qdrant_options(
+    source: QdrantSource, name: str | None, definition: Definition, secrets: Secrets
+) -> QdrantRetrieverOptions:
+    who = f"Agent {definition.entry.name!r}"
     fields: dict[str, Any] = {"collection_name": source.collection, "limit": source.limit, "name": name}
     fields["cloud_inference"] = source.cloud_inference
     for option in ("url", "path", "score_threshold", "embedding_model", "vector_name", "source_field"):
         if (value := getattr(source, option)) is not None:
             fields[option] = value
+    if source.embed_function is not None:
+        fields["embed"] = definition.embeds[source.embed_function]
     if source.text_fields:
         fields["text_fields"] = tuple(source.text_fields)
     if source.api_key is not None:

@@ -62,11 +62,19 @@ class ServerEntry:
     state: State = State.STARTING
     detail: str = ""
 
-    def see(self, found: Mapping[str, Any]) -> None:
-        """Take over what a worker says of it."""
-        self.tools = found.get("tools", self.tools)
-        self.detail = found.get("problem") or ""
+    def see(self, found: Mapping[str, Any]) -> str | None:
+        """Take over what a worker says of it.
+
+        Returns:
+            What is new, in words; None if nothing is.
+        """
+        before = self.tools, self.detail
+        self.tools = self.tools if found["tools"] is None else found["tools"]
+        self.detail = found["problem"] or ""
         self.state = State.FAILED if self.detail else State.UP
+        if (self.tools, self.detail) == before:
+            return None
+        return self.detail or f"up, with {self.tools} tool{'' if self.tools == 1 else 's'}"
 
 
 @dataclass

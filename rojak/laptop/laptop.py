@@ -7,8 +7,6 @@ import contextlib
 import hashlib
 import os
 import socket
-import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,12 +20,15 @@ from watchfiles import Change, awatch
 from rojak.dev import TemporalServer
 from rojak.dev.server import is_free
 from rojak.laptop.board import Board
-from rojak.laptop.plan import Plan, PlanError, agents_without_key, make_plan
+from rojak.laptop.options import Options
+from rojak.laptop.plan import Plan, PlanError
+from rojak.laptop.planner import agents_without_key, make_plan
+from rojak.laptop.pools import Pool
 from rojak.laptop.schedules import ScheduleKeeper
 from rojak.laptop.script import Scripts, choose_scripts
 from rojak.laptop.secrets import LaptopSecrets, read_env_file
-from rojak.laptop.servers import Servers, path_with_python
-from rojak.laptop.workers import STOP_GRACE, Launcher, Pool
+from rojak.laptop.servers import Servers
+from rojak.laptop.workers import STOP_GRACE, Launcher, child_environ
 from rojak.manifests import Bundle, check_references, read
 from rojak.manifests.worker import TemporalConnection
 from rojak.types.errors import RojakError
@@ -44,31 +45,6 @@ _TIMEOUT: Final = 300
 _LOOK: Final = 1.0
 _SUFFIXES: Final = (".yaml", ".yml", ".py", ".md", ".txt", ".env")
 _LISTED: Final = 5
-
-
-@dataclass(frozen=True)
-class Options:
-    """What `rojak dev` was asked for.
-
-    Attributes:
-        paths: files and folders with manifests.
-        namespace: of objects that do not say.
-        address: of a Temporal that runs already; one is started when left out.
-        temporal_namespace: Temporal's namespace.
-        data: folder in which the started Temporal keeps its data; in memory when left out.
-        env_file: with more variables.
-        script: a model script that plays for all agents.
-        watch: whether changes of the files are followed.
-    """
-
-    paths: tuple[Path, ...]
-    namespace: str = "default"
-    address: str | None = None
-    temporal_namespace: str = "default"
-    data: Path | None = None
-    env_file: Path | None = None
-    script: Path | None = None
-    watch: bool = True
 
 
 @dataclass
@@ -91,11 +67,12 @@ class Laptop:
 
     Args:
         options: what was asked for.
+        launcher: of worker processes.
         board: what is shown.
     """
 
-    def __init__(self, options: Options, board: Board) -> None:
-        self._options, self._board = options, board
+    def __init__(self, options: Options, launcher: Launcher, board: Board) -> None:
+        self._options, self._launcher, self._board = options, launcher, board
         #: Whether it began; what was started before that has to be ended by cancelling `run`.
         self.is_up = False
 
@@ -105,12 +82,8 @@ class Laptop:
         Raises:
             RojakError: it cannot begin: the files are wrong, a Secret is missing, Temporal does not start.
         """
+        launcher, folder = self._launcher, self._launcher.folder
         async with contextlib.AsyncExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rojak-dev-")))
-            # Importing takes a worker longest, and needs nothing of what is not known yet.
-            launcher = Launcher(self._board, folder, self._worker_environ())
-            stack.push_async_callback(launcher.close)
-            await launcher.prepare()
             bundle = self._read()
             scripts = Scripts()
             stack.callback(scripts.stop)
@@ -148,13 +121,12 @@ class Laptop:
                 )
             client = await self._connect()
             self._board.good(f"Temporal is the one at {self._options.address}; it is left as it is at the end")
-        environ = {**self._environ(), "PATH": path_with_python(os.environ, sys.executable)}
         return _Running(
             client=client,
             connection=connection,
             has_attributes=await _has_attributes(client),
             launcher=launcher,
-            servers=Servers(self._board, folder, environ),
+            servers=Servers(self._board, folder, child_environ()),
             schedules=ScheduleKeeper(client, self._owner(), self._board),
             scripts=scripts,
         )
@@ -197,7 +169,8 @@ class Laptop:
     def _make_plan(
         self, bundle: Bundle, scripts: Scripts, connection: TemporalConnection | None, has_attributes: bool
     ) -> Plan:
-        secrets = LaptopSecrets(bundle.secrets, self._environ())
+        more = {} if self._options.env_file is None else read_env_file(self._options.env_file)
+        secrets = LaptopSecrets(bundle.secrets, os.environ, more)
         wanted = choose_scripts(bundle, agents_without_key(bundle, secrets), self._options.script)
         return make_plan(
             bundle,
@@ -207,17 +180,6 @@ class Laptop:
             script_urls=scripts.play(wanted),
             owner=self._owner(),
         )
-
-    def _environ(self) -> dict[str, str]:
-        given = {} if self._options.env_file is None else read_env_file(self._options.env_file)
-        return {**given, **os.environ}
-
-    def _worker_environ(self) -> dict[str, str]:
-        environ = {**self._environ(), "PATH": path_with_python(os.environ, sys.executable)}
-        environ["PYTHONUNBUFFERED"] = "1"
-        if self._options.address is not None:
-            environ["TEMPORAL_ADDRESS"] = self._options.address
-        return environ
 
     def _owner(self) -> str:
         """By which a later `rojak dev` for the same files finds the schedules that this one made."""
@@ -306,8 +268,10 @@ class Laptop:
             status = await pool.process.read_status()
             for server, found in status.get("mcpServers", {}).items():
                 entry = self._board.servers.get(f"{name.split('/')[0]}/{server}")
-                if entry is not None:
-                    entry.see(found)
+                if entry is not None and (news := entry.see(found)):
+                    self._board.say(
+                        f"MCP server {name.split('/')[0]}/{server}: {news}", "good" if not entry.detail else "warning"
+                    )
 
     async def _follow(self, running: _Running) -> None:
         async for _ in _changes(self._watched(), self._options.paths):

@@ -27,12 +27,16 @@ class LaptopSecrets:
 
     Args:
         manifests: the data of Secret manifests; they count first.
-        environ: the environment, an env file's variables among it.
+        environ: the environment.
+        more: an env file's variables; those count that the environment does not have.
     """
 
-    def __init__(self, manifests: Mapping[Key, Mapping[str, str]], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, manifests: Mapping[Key, Mapping[str, str]], environ: Mapping[str, str], more: Mapping[str, str]
+    ) -> None:
         self._manifests = manifests
-        self.environ = environ
+        self.more = {name: value for name, value in more.items() if name not in environ}
+        self.environ = {**environ, **self.more}
 
     def get(self, namespace: str, secret: str, key: str) -> str | None:
         """The value; None if there is none, or if it is empty."""

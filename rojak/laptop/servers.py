@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -102,8 +101,3 @@ async def _listens(url: str) -> bool:
             writer.close()
             return True
     return False
-
-
-def path_with_python(environ: Mapping[str, str], executable: str) -> str:
-    """PATH, so that ``python`` of a command is the Python that runs Rojak."""
-    return os.pathsep.join([str(Path(executable).parent), environ.get("PATH", os.defpath)])

@@ -27,6 +27,8 @@ def _named_by(agent: Agent) -> Iterator[tuple[Location, str]]:
     for index, tool in enumerate(agent.spec.tools):
         if tool.function is not None:
             yield ("spec", "tools", index, "function", "name"), tool.function.name
+        if tool.retriever is not None and tool.retriever.qdrant.embed_function is not None:
+            yield ("spec", "tools", index, "retriever", "qdrant", "embedFunction"), tool.retriever.qdrant.embed_function
     if agent.spec.instructions_function is not None:
         yield ("spec", "instructionsFunction"), agent.spec.instructions_function
 

@@ -73,6 +73,7 @@ class QdrantSource(Model):
         limit: how many passages are found at most.
         score_threshold: how well a passage has to match; any will do when left out.
         embedding_model: which model turns the question into a vector.
+        embed_function: the function that does it instead; it is given the text, and returns a list of numbers.
         cloud_inference: whether the service turns the question into a vector.
         vector_name: which of a point's vectors is searched, where they have names.
         text_fields: fields of a point's payload that may hold its text; the first one that does counts. Dots lead
@@ -92,6 +93,7 @@ class QdrantSource(Model):
     limit: Annotated[int, Field(ge=1, le=100)] = 5
     score_threshold: float | None = None
     embedding_model: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    embed_function: FunctionName | None = None
     cloud_inference: bool = False
     vector_name: Annotated[str, Field(min_length=1, max_length=255)] | None = None
     text_fields: Annotated[list[Text], Field(min_length=1, max_length=16)] | None = None

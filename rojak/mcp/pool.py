@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import cast
+from typing import Any, cast
 
 from mcp_types import RequestParamsMeta
 
@@ -56,6 +56,13 @@ class MCPPool:
     def servers_up(self) -> Collection[str]:
         """Those that are connected now."""
         return [name for name, server in self._servers.items() if server.state == "up"]
+
+    def look(self) -> dict[str, dict[str, Any]]:
+        """Each server's number of tools, None before it listed any, and its problem, if it has one."""
+        return {
+            name: {"tools": None if server.tools is None else len(server.tools), "problem": server.problem}
+            for name, server in self._servers.items()
+        }
 
     async def start(self) -> None:
         """Connect to all servers at once. One that is down is none of the worker's business.

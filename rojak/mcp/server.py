@@ -112,6 +112,11 @@ class MCPServer:
         """Whether the server is connected."""
         return self._state
 
+    @property
+    def problem(self) -> str | None:
+        """Why the server cannot be used; None when it can."""
+        return None if self._state == "up" else self._reason
+
     async def refresh(self) -> None:
         """Bring ``tools`` up to date where that takes no longer than a turn can wait."""
         if self._state == "connecting" and self._attempts == 0:

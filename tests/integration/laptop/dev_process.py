@@ -55,8 +55,9 @@ class DevProcess:
         """All that it said."""
         return "\n".join(self.lines)
 
-    def wait_for(self, pattern: str, timeout: float = PATIENCE) -> re.Match[str]:
-        """The first line after the one that was waited for last in which the pattern is found."""
+    def wait_for(self, pattern: str, timeout: float = PATIENCE, *, again: bool = False) -> re.Match[str]:
+        """The first line in which the pattern is found: after the one that was waited for last, or of all."""
+        self._seen = 0 if again else self._seen
         give_up = time.monotonic() + timeout
         with self._new_line:
             while True:

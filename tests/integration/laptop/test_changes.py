@@ -108,7 +108,7 @@ async def test_a_saved_change_reaches_running_sessions_and_nothing_else_is_resta
     first, second = dev.worker_pid(project.pool("one")), dev.worker_pid(project.pool("two"))
 
     project.write("one.yaml", AGENT % {"name": "one", "instructions": "Changed."})
-    await asyncio.to_thread(dev.wait_for, f"{project.pool('one')}: worker .* was replaced, and serves one")
+    await asyncio.to_thread(dev.wait_for, f"{project.pool('one')}: worker .* took over from .* serves one")
     assert await talk.say() == "Changed. / hello"
     assert dev.worker_pid(project.pool("one")) != first
     assert dev.worker_pid(project.pool("two")) == second
@@ -116,7 +116,7 @@ async def test_a_saved_change_reaches_running_sessions_and_nothing_else_is_resta
     # A function that they share: both are replaced.
     project.write("tools.py", TOOLS % "good morning")
     for _ in range(2):
-        await asyncio.to_thread(dev.wait_for, "was replaced, and serves")
+        await asyncio.to_thread(dev.wait_for, "took over from")
     assert await talk.say() == "Changed. / good morning"
     assert dev.worker_pid(project.pool("two")) != second
 
@@ -136,7 +136,7 @@ async def test_what_is_wrong_with_a_change_is_shown_and_what_runs_goes_on(
 
     # It only shows when a worker starts: the one before goes on.
     project.write("one.yaml", AGENT % {"name": "one", "instructions": "Changed."})
-    dev.wait_for("was replaced, and serves")
+    dev.wait_for("took over from")
     pid = dev.worker_pid(project.pool("one"))
     project.write("tools.py", "import nothing_of_that_name\n\ndef greet() -> str:\n    return ''\n")
     dev.wait_for(r"nothing_of_that_name")
@@ -146,8 +146,8 @@ async def test_what_is_wrong_with_a_change_is_shown_and_what_runs_goes_on(
     assert dev.worker_pid(project.pool("one")) == pid
 
     project.write("tools.py", TOOLS % "mended")
-    dev.wait_for("was replaced, and serves")
-    dev.wait_for("was replaced, and serves")
+    dev.wait_for("took over from")
+    dev.wait_for("took over from")
     assert await talk.say() == "Changed. / mended"
 
 

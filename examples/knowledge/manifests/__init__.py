@@ -1,0 +1,1 @@
+"""The guide and its store as files: ``rojak dev -f examples/knowledge/manifests``."""

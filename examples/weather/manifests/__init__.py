@@ -1,0 +1,1 @@
+"""The weather agent as files: ``rojak dev -f examples/weather/manifests``."""
