@@ -150,10 +150,10 @@ def test_what_is_for_clusters_is_passed_over_with_a_note(tmp_path: Path) -> None
         resource("Schedule", "t", "{agentRef: {name: a}, message: Hi, cron: '@daily', deletionPolicy: Orphan}"),
     )
     assert made.pools["default/a"].config.temporal.address == "localhost:7233"
-    assert list(made.schedules) == ["default.t"]
+    assert list(made.schedules) == ["default.s", "default.t"]
     assert made.schedules["default.t"].owner == "dev:here/default/t"
     assert made.orphans == {"default.t"}
-    assert len(made.notes) == 2
+    assert len(made.notes) == 1
 
 
 def test_the_agent_to_talk_to_first_is_one_that_nobody_hands_over_to(tmp_path: Path) -> None:
