@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 STUCK_AFTER = 600.0
 #: Seconds between questions whether the custom resource definitions are there.
 _CRD_INTERVAL = 5.0
+#: Seconds between looks whether the cluster has KEDA.
+_KEDA_INTERVAL = 60.0
 
 #: MCP servers that are asked at the same time.
 DISCOVERERS = 8
@@ -123,7 +125,7 @@ class Operator:
     async def _work(self, kube: Kube) -> None:
         has_keda = await kube.serves(SCALED_OBJECT)
         resources = _resources(has_keda=has_keda)
-        await fill_store(self.store, kube, resources, self.settings.watch_namespaces)
+        await self._fill_store(kube, resources)
         applier = Applier(kube, self.store, self.metrics)
         runner = Runner(
             lambda key: RECONCILERS[key.kind](context, key), workers=self.settings.workers, observer=self.metrics
@@ -194,11 +196,22 @@ class Operator:
     async def _watch_for_keda(self, kube: Kube, had_keda: bool) -> None:
         """End, so that the operator starts anew, when KEDA comes or goes: its kinds are then watched, or not."""
         while True:
-            await asyncio.sleep(self.settings.resync)
+            await asyncio.sleep(min(self.settings.resync, _KEDA_INTERVAL))
             with contextlib.suppress(ApiError):
                 if await kube.serves(SCALED_OBJECT) != had_keda:
                     logger.warning("KEDA was installed or removed: the operator starts anew")
                     return
+
+    async def _fill_store(self, kube: Kube, resources: list[Resource]) -> None:
+        """List all there is. Kinds that were just installed cannot be listed for some seconds."""
+        while True:
+            try:
+                return await fill_store(self.store, kube, resources, self.settings.watch_namespaces)
+            except ApiError as error:
+                if not error.is_transient:
+                    raise
+                logger.warning("the operator waits: %s", error)
+            await asyncio.sleep(_CRD_INTERVAL)
 
     async def _wait_for_definitions(self, kube: Kube) -> None:
         told = ""
