@@ -25,6 +25,7 @@ class Reason(StrEnum):
 
     # Accepted
     ACCEPTED = "Accepted"
+    VERSIONING_IGNORED = "VersioningIgnored"
     INVALID_SPEC = "InvalidSpec"
     # ResolvedRefs
     RESOLVED = "ResolvedRefs"

@@ -41,7 +41,7 @@ async def reconcile_agent(context: Context, key: Key) -> Done:
     if agent.spec.worker_pool_ref is None:
         references += connection_references(agent.spec.worker or WorkerSpec(), context.settings.defaults)
     missing = find_missing(references, existing)
-    findings = [accepted(), resolved_refs(missing)]
+    findings = [accepted(agent.spec.worker), resolved_refs(missing)]
     status: dict[str, Any] = {
         "taskQueue": task_queue_of(agent.namespace, agent.name),
         "missing": [str(entry.reference) for entry in missing] or None,
@@ -80,7 +80,7 @@ async def reconcile_pool(context: Context, key: Key) -> Done:
     own = references_of(obj.get("spec") or {}) + connection_references(pool.spec, context.settings.defaults)
     # What the agents refer to is theirs to report, but the pool's pods carry it.
     carried = [ref for agent in agents for ref in references_of(agent.spec.to_wire()) if ref.kind in _PODS_KINDS]
-    findings = [accepted(), resolved_refs(find_missing(own, context.existing(pool.namespace)))]
+    findings = [accepted(pool.spec), resolved_refs(find_missing(own, context.existing(pool.namespace)))]
     desired, applied = await _make_workers(context, key, obj, pool, agents, [*own, *carried])
     more, status = _worker_state(pool, desired, applied)
     findings += more
