@@ -24,14 +24,14 @@ def test_it_is_the_version_that_was_asked_for(kubernetes: KubernetesServer) -> N
     assert said["serverVersion"]["gitVersion"] == f"v{VERSION}"
 
 
-def test_an_account_may_do_what_a_binding_says_and_no_more(kubernetes: KubernetesServer) -> None:
+def test_an_account_may_do_what_a_binding_says_and_no_more(own_kubernetes: KubernetesServer) -> None:
     there = ("-n", "accounts")
-    kubernetes.kubectl("create", "namespace", "accounts")
-    kubernetes.kubectl("create", "role", "reader", *there, "--verb=get,list", "--resource=configmaps")
+    own_kubernetes.kubectl("create", "namespace", "accounts")
+    own_kubernetes.kubectl("create", "role", "reader", *there, "--verb=get,list", "--resource=configmaps")
     account = ":".join(OPERATOR_ACCOUNT)
-    kubernetes.kubectl("create", "rolebinding", "reader", *there, "--role=reader", f"--serviceaccount={account}")
-    kubeconfig = kubernetes.kubeconfig_for(*OPERATOR_ACCOUNT)
-    as_account = [str(kubernetes.kubectl_path), f"--kubeconfig={kubeconfig}", *there]
+    own_kubernetes.kubectl("create", "rolebinding", "reader", *there, "--role=reader", f"--serviceaccount={account}")
+    kubeconfig = own_kubernetes.kubeconfig_for(*OPERATOR_ACCOUNT)
+    as_account = [str(own_kubernetes.kubectl_path), f"--kubeconfig={kubeconfig}", *there]
     subprocess.run([*as_account, "get", "configmaps"], check=True, capture_output=True)
     refused = subprocess.run([*as_account, "get", "secrets"], check=False, capture_output=True, text=True)
     assert "forbidden" in refused.stderr
