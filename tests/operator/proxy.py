@@ -29,6 +29,8 @@ class Proxy:
         counts: requests by method; watches are WATCH.
         writes: method and path of each write.
         on_write: called after the API server has done a write and before the operator hears of it.
+        takes_writes: whether writes get through; else they are answered with 503. One is done after the other, so
+            that no other write gets through between one and what `on_write` decides.
         is_frozen: whether watches bring nothing, though they stay open.
     """
 
@@ -37,7 +39,9 @@ class Proxy:
         self.counts: Counter[str] = Counter()
         self.writes: list[str] = []
         self.on_write: Callable[[str], None] = lambda what: None
+        self.takes_writes = True
         self.is_frozen = False
+        self._writing = asyncio.Lock()
         app = web.Application(client_max_size=16 * 1024**2)
         app.router.add_route("*", "/{path:.*}", self._forward)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -75,7 +79,12 @@ class Proxy:
         body = await request.read()
         url = f"{self._server.url}{request.rel_url}"
         try:
-            return await self._answer(request, watches, headers, body, url)
+            if request.method in ("GET", "HEAD") or "/events" in request.path:
+                return await self._answer(request, watches, headers, body, url)
+            async with self._writing:
+                if not self.takes_writes:
+                    return web.Response(status=503, text="{}")
+                return await self._answer(request, watches, headers, body, url)
         except aiohttp.ClientConnectionResetError:
             # The operator has hung up.
             return web.Response(status=499)
