@@ -50,6 +50,9 @@ class Builder(Protocol):
     def size(self, name: str) -> int:
         """Of an image, in bytes."""
 
+    def remove(self, name: str) -> None:
+        """Forget an image."""
+
     @contextmanager
     def program(
         self, name: str, *arguments: str, environment: Mapping[str, str], mounts: Mapping[Path, str]
@@ -76,6 +79,9 @@ class Docker:
 
     def size(self, name: str) -> int:
         return int(_must(_call("docker", "image", "inspect", "--format", "{{.Size}}", name)))
+
+    def remove(self, name: str) -> None:
+        _call("docker", "image", "rm", name)
 
     @contextmanager
     def program(
@@ -107,6 +113,9 @@ class Buildah:
         # It says 626 MB.
         number, unit = _must(_call(*self._COMMAND, "images", "--format", "{{.Size}}", name)).split()[:2]
         return int(float(number) * {"KB": 1e3, "MB": 1e6, "GB": 1e9}[unit])
+
+    def remove(self, name: str) -> None:
+        _call(*self._COMMAND, "rmi", name)
 
     @contextmanager
     def program(

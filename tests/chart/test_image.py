@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import zipfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -35,7 +35,7 @@ USERS_IMAGE = "docker.io/library/rojak-with-tools:test"
 
 
 @pytest.fixture(scope="module")
-def builder() -> Builder:
+def builder() -> Iterator[Builder]:
     """With our image built."""
     try:
         builder = find_builder()
@@ -43,7 +43,8 @@ def builder() -> Builder:
     except ImageError as reason:
         pytest.skip(f"no image is built: {reason}")
     builder.build(ROOT, NAME)
-    return builder
+    yield builder
+    builder.remove(USERS_IMAGE)
 
 
 @asynccontextmanager
