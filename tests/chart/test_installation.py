@@ -49,17 +49,20 @@ def names(server: KubernetesServer, *what: str) -> list[str]:
 
 
 def until_served(server: KubernetesServer) -> None:
+    """Until objects of our kinds can be made, and whoever asks what there is, as Helm does, is told of them."""
     server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
     give_up = time.monotonic() + 30
     while True:
         try:
             server.kubectl("get", "agents,workerpools", "--all-namespaces")
+            told = server.kubectl("api-resources", "--cached=false", "--api-group=rojak.dev", "-o", "name").split()
+            if len(told) == 4:
+                return
         except subprocess.CalledProcessError:
             # A definition that was just made is refused for a moment.
-            assert time.monotonic() < give_up
-            time.sleep(0.2)
-        else:
-            return
+            pass
+        assert time.monotonic() < give_up
+        time.sleep(0.2)
 
 
 def apply(server: KubernetesServer, obj: dict[str, Any]) -> None:
