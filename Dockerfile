@@ -8,7 +8,7 @@ ENV PATH=/opt/rojak/bin:$PATH
 WORKDIR /src
 COPY requirements/image.txt requirements/
 # pip compiles what it installs: pods cannot write next to the code, and would compile at each start.
-RUN pip install --require-hashes -r requirements/image.txt && pip check
+RUN pip install --require-hashes -r requirements/image.txt
 
 FROM dependencies AS code
 COPY pyproject.toml README.md LICENSE ./
@@ -29,6 +29,8 @@ RUN groupadd --gid 65532 rojak && useradd --uid 65532 --gid 65532 --no-create-ho
 COPY --from=dependencies --chown=65532:65532 /opt/rojak /opt/rojak
 COPY --from=code --chown=65532:65532 /code /opt/rojak
 USER 65532:65532
+# What the package needs is checked against what the lock brought.
+RUN pip check
 WORKDIR /tmp
 ENTRYPOINT ["rojak"]
 CMD ["--help"]
