@@ -14,7 +14,7 @@ from rojak.types.agent import AnyAgent
 from rojak.types.outputs import known_type, schema_of
 
 
-class Weather(BaseModel):
+class Forecast(BaseModel):
     city: str
     celsius: float
 
@@ -40,7 +40,7 @@ def stored(agent: OpenAIAgent) -> Any:
     return ADAPTER.validate_json(ADAPTER.dump_json(agent, exclude_unset=True))
 
 
-@pytest.mark.parametrize("output_type", [Weather, Point, Named, Node])
+@pytest.mark.parametrize("output_type", [Forecast, Point, Named, Node])
 def test_the_schema_travels(output_type: Any) -> None:
     agent = OpenAIAgent(output_type=output_type)
     revived = stored(agent)
@@ -52,19 +52,19 @@ def test_the_schema_travels(output_type: Any) -> None:
 
 
 def test_agents_of_another_form_are_different() -> None:
-    assert OpenAIAgent(output_type=Weather) != OpenAIAgent(output_type=Node)
-    assert OpenAIAgent(output_type=Weather) != OpenAIAgent()
+    assert OpenAIAgent(output_type=Forecast) != OpenAIAgent(output_type=Node)
+    assert OpenAIAgent(output_type=Forecast) != OpenAIAgent()
     assert OpenAIAgent(name="A") == OpenAIAgent(name="A")
 
 
 def test_a_copy_with_another_type_has_its_schema() -> None:
-    agent = OpenAIAgent(output_type=Weather)
+    agent = OpenAIAgent(output_type=Forecast)
     assert agent.model_copy(update={"output_type": Node}).output_schema == schema_of(Node)
     assert agent.model_copy(update={"output_type": None}).output_schema is None
-    assert agent.model_copy(update={"name": "B"}).output_schema == schema_of(Weather)
+    assert agent.model_copy(update={"name": "B"}).output_schema == schema_of(Forecast)
 
 
-@pytest.mark.parametrize("output_type", [int, list[Weather], Weather | Node])
+@pytest.mark.parametrize("output_type", [int, list[Forecast], Forecast | Node])
 def test_what_is_no_object_is_an_error_that_says_what_to_do(output_type: Any) -> None:
     with pytest.raises(ValidationError, match="a model with one field"):
         OpenAIAgent(output_type=output_type)
