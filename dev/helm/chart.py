@@ -10,6 +10,7 @@ import jsonschema
 import kubernetes_validate  # type: ignore[import-untyped]
 import yaml
 
+from dev.foreign import schema_of
 from dev.helm.binary import Helm
 from rojak.manifests.crds import render_crds
 
@@ -17,8 +18,6 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 CHART: Final = ROOT / "deploy/helm/rojak"
 #: From the chart's own `kubeVersion` to the newest that there are schemas for.
 KUBERNETES_VERSIONS: Final = ("1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
-#: Groups whose kinds come from elsewhere; there are no schemas of them here.
-_FOREIGN: Final = frozenset({"monitoring.coreos.com"})
 #: What a cluster may have beside Kubernetes, as `Capabilities` of the chart sees it.
 API_VERSIONS: Final = ("monitoring.coreos.com/v1", "rojak.dev/v1alpha1/WorkerPool")
 
@@ -62,14 +61,14 @@ def render(
 
 
 def problems_of(obj: Object, kubernetes: str) -> list[str]:
-    """What the strict schema of a Kubernetes version, or our own definition, says against an object."""
+    """What the strict schema of a Kubernetes version, or the definition of a custom kind, says against an object."""
     title = f"{obj.get('kind')} {obj.get('metadata', {}).get('name')}"
-    group = str(obj.get("apiVersion", "")).partition("/")[0]
-    if group in _FOREIGN:
-        return []
+    api_version = str(obj.get("apiVersion", ""))
     try:
-        if group == "rojak.dev":
-            jsonschema.validate(obj, _definition(obj["kind"]))
+        if api_version.startswith("rojak.dev/"):
+            jsonschema.validate(obj, _closed_definition(_open_definition(obj["kind"])))
+        elif foreign := schema_of(api_version, obj["kind"]):
+            jsonschema.validate(obj, _closed_definition(foreign))
         else:
             kubernetes_validate.validate(obj, kubernetes, strict=True)
     except jsonschema.ValidationError as error:
@@ -101,8 +100,8 @@ def schema_of_spec(kind: str) -> Any:
     return closed(_open_definition(kind)["properties"]["spec"])
 
 
-def _definition(kind: str) -> Any:
-    schema = closed(_open_definition(kind))
+def _closed_definition(definition: Any) -> Any:
+    schema = closed(definition)
     schema["properties"]["metadata"] = {"type": "object"}
     return schema
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from dev.foreign import definitions
 from dev.helm import CHART, Helm
-from dev.helm.chart import render
+from dev.helm.chart import API_VERSIONS, render
 from dev.kubernetes import KubernetesServer
 
 pytestmark = pytest.mark.timeout(180)
@@ -182,13 +183,15 @@ def test_everything_is_accepted_by_strict_validation(
     own_cluster: KubernetesServer, installer: Helm, helm: Helm
 ) -> None:
     """What Helm itself would let pass: a field that does not exist, in what users hand through as it is."""
+    for definition in definitions("monitoring.coreos.com"):
+        apply(own_cluster, definition)
     installer(*UPGRADE, str(CHART), *ADDRESS)
     until_served(own_cluster)
     for name in ("team-a", "team-b"):
         own_cluster.kubectl("create", "namespace", name)
     everything = render(
-        helm, CHART / "ci/everything-values.yaml", settings=["crds.enabled=false"],
-        api_versions=["rojak.dev/v1alpha1/WorkerPool"],
-    )  # fmt: skip
+        helm, CHART / "ci/everything-values.yaml", settings=["crds.enabled=false"], api_versions=API_VERSIONS
+    )
+    assert {"WorkerPool", "ServiceMonitor", "PodMonitor"} <= {obj["kind"] for obj in everything}
     text = yaml.safe_dump_all(everything)
     own_cluster.kubectl("apply", "--server-side", "--validate=strict", "--dry-run=server", "-f", "-", stdin=text)

@@ -51,13 +51,25 @@ def test_every_object_fits_every_supported_kubernetes(helm: Helm) -> None:
     assert count > 40
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "WorkerPool"])
+@pytest.mark.parametrize("kind", ["Deployment", "WorkerPool", "ServiceMonitor", "PodMonitor"])
 def test_the_schemas_notice_a_field_that_does_not_exist(helm: Helm, kind: str) -> None:
     objects = render(helm, values_file("everything"), api_versions=API_VERSIONS)
     obj = next(obj for obj in objects if obj["kind"] == kind)
     assert problems_of(obj, "1.35") == []
     obj["spec"]["replicaz"] = 2
     assert "replicaz" in problems_of(obj, "1.35")[0]
+
+
+def test_the_schemas_notice_a_field_deep_inside_of_a_monitor_that_does_not_exist(helm: Helm) -> None:
+    objects = render(helm, values_file("everything"), api_versions=API_VERSIONS)
+    monitor = next(obj for obj in objects if obj["kind"] == "ServiceMonitor")
+    monitor["spec"]["endpoints"][0]["intervall"] = "30s"
+    assert "intervall" in problems_of(monitor, "1.35")[0]
+
+
+def test_no_kind_of_the_chart_goes_unchecked(helm: Helm) -> None:
+    for obj in render(helm, values_file("everything"), api_versions=API_VERSIONS):
+        assert problems_of({**obj, "unknown": 1}, "1.35"), obj["kind"]
 
 
 @pytest.mark.parametrize(
