@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from rojak.mcp.errors import MCPServerError
 from rojak.telemetry.calls import measuring_tool_call
+from rojak.telemetry.spans import tool_span
 from rojak.tools.heartbeat import heartbeating
 from rojak.types.activities import CALL_MCP_TOOL, MCPToolRequest, ToolFailed, ToolOutcome, ToolReturned
 
@@ -52,10 +53,33 @@ class MCPToolActivity:
             # A call that comes here was offered, so its name is one of the tools that there are.
             async with heartbeating():
                 with measuring_tool_call(request.agent_name, request.name):
-                    return await self._tools.call(request, key)
+                    return await _traced(self._tools, request, key)
         except MCPServerError as error:
             if request.raise_errors:
                 raise ApplicationError(
                     str(error), type=error.error_type, category=ApplicationErrorCategory.BENIGN
                 ) from None
             return ToolFailed(error_type=error.error_type, message=str(error))
+
+
+async def _traced(tools: MCPTools, request: MCPToolRequest, key: str) -> ToolReturned | ToolFailed:
+    span_of_call = tool_span(
+        tool=request.name,
+        kind="extension",
+        agent=request.agent_name,
+        session_id=activity.info().workflow_id or "",
+        call_id=request.call_id,
+        arguments=request.arguments,
+        mcp_server=request.server,
+    )
+    with span_of_call as span:
+        try:
+            outcome = await tools.call(request, key)
+        except MCPServerError as error:
+            span.fail(error.error_type)
+            raise
+        if isinstance(outcome, ToolFailed):
+            span.fail(outcome.error_type)
+        elif span.captures:
+            span.set(gen_ai__tool__call__result=outcome.output)
+        return outcome

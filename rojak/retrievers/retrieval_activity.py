@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from rojak.retrievers.base import RetrieverActivities
 from rojak.session.limits import RETRIEVED_BYTES
+from rojak.telemetry.spans import retrieval_span
 from rojak.tools.heartbeat import heartbeating
 from rojak.types.activities import RETRIEVE, RetrieveRequest, RetrieveResult
 from rojak.types.errors import ConfigurationError, RetrievalError
@@ -66,6 +67,14 @@ class RetrievalActivity:
             return describe_failure(error)
 
     async def _ask(self, request: RetrieveRequest) -> Sequence[Passage] | str:
+        label, session_id = request.retriever.label, activity.info().workflow_id or ""
+        with retrieval_span(retriever=label, session_id=session_id, query=request.query) as span:
+            found = await self._fetch(request)
+            # A text is one result, as it is one passage to the model.
+            span.set(rojak__retrieval__results=int(bool(found)) if isinstance(found, str) else len(found))
+            return found
+
+    async def _fetch(self, request: RetrieveRequest) -> Sequence[Passage] | str:
         wanted = request.retriever
         serving = self._retrievers.get(wanted.label)
         if serving is None:

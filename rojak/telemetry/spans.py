@@ -1,10 +1,12 @@
-"""Spans of model calls and tool calls, in OpenTelemetry's conventions for generative AI. For code in an activity.
+"""Spans of model calls, tool calls and look-ups, in OpenTelemetry's conventions for generative AI.
 
-Without `start_tracing` they are nothing, and cost nothing; OpenTelemetry need not be installed then.
+For code in an activity. Without `start_tracing` they are nothing, and cost nothing; OpenTelemetry need not be installed
+then.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,6 +55,7 @@ class CallSpan:
 
     def __init__(self, span: Any | None = None) -> None:
         self._span = span
+        self.failed = False
 
     def set(self, **attributes: Any) -> None:
         """Set attributes; ``__`` stands for a dot. None is left out."""
@@ -63,6 +66,7 @@ class CallSpan:
 
     def fail(self, error_type: str) -> None:
         """The call failed. The error's text is not recorded: it may quote the conversation."""
+        self.failed = True
         if self._span is not None:
             from opentelemetry.trace import StatusCode
 
@@ -127,7 +131,15 @@ def chat_span(
 
 @contextmanager
 def tool_span(
-    *, tool: str, kind: str, agent: str, session_id: str, call_id: str, arguments: str, description: str | None = None
+    *,
+    tool: str,
+    kind: str,
+    agent: str,
+    session_id: str,
+    call_id: str,
+    arguments: str,
+    description: str | None = None,
+    mcp_server: str | None = None,
 ) -> Iterator[CallSpan]:
     """The span of one attempt at a tool call; ``kind`` is function, extension or datastore."""
     if _tracer is None:
@@ -143,9 +155,28 @@ def tool_span(
     }
     if description:
         attributes["gen_ai.tool.description"] = description
+    if mcp_server is not None:
+        attributes |= {"mcp.method.name": "tools/call", "rojak.mcp.server": mcp_server}
     if captures_content():
         attributes["gen_ai.tool.call.arguments"] = arguments
     with _span(f"execute_tool {tool}", "INTERNAL", attributes) as span:
+        yield span
+
+
+@contextmanager
+def retrieval_span(*, retriever: str, session_id: str, query: str) -> Iterator[CallSpan]:
+    """The span of one attempt at a look-up."""
+    if _tracer is None:
+        yield CallSpan()
+        return
+    attributes = {
+        "gen_ai.operation.name": "retrieval",
+        "gen_ai.conversation.id": session_id,
+        "rojak.retriever": retriever,
+    }
+    if captures_content():
+        attributes["gen_ai.retrieval.query.text"] = query
+    with _span(f"retrieval {retriever}", "CLIENT", attributes) as span:
         yield span
 
 
@@ -163,7 +194,13 @@ def _span(name: str, kind: str, attributes: Mapping[str, Any]) -> Iterator[CallS
         record_exception=False,
         set_status_on_exception=False,
     ) as span:
-        yield CallSpan(span)
+        call = CallSpan(span)
+        try:
+            yield call
+        except (Exception, asyncio.CancelledError) as error:
+            if not call.failed:
+                call.fail(type(error).__name__)
+            raise
 
 
 def _render(message: ConversationMessage) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from qdrant_client import AsyncQdrantClient
 from temporalio.client import Client
 
 from rojak import ResumeResponse, Rojak
@@ -18,10 +20,13 @@ from rojak.types.errors import RunFailedError
 from tests.integration.hosting.collector import Collector, collecting
 from tests.integration.hosting.test_worker_process import task
 from tests.integration.hosting.worker_processes import FUNCTIONS, agent, configuration, started
+from tests.integration.retrievers.knowledge import COLLECTION, fill
+from tests.integration.retrievers.qdrant_service import QdrantService
 from tests.integration.session.script import follow_script
 
 pytestmark = pytest.mark.timeout(120)
 
+ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ["call transfer_to_weather", 'call get_weather {"city": "Zanzibar"}', "say secret"]
 
 
@@ -53,6 +58,24 @@ def config(temporal_address: str, task_queue: str, model_server: ModelServer, tm
     ]
     functions = {"modules": ["my_tools"], "pythonPath": [str(tmp_path)]}
     return configuration(temporal_address, task_queue, agents, functions=functions)
+
+
+def with_knowledge(address: str, namespace: str, model: ModelServer, store: QdrantService) -> dict[str, Any]:
+    """The configuration of an agent with an MCP server and a handbook."""
+    embed = "tests.integration.retrievers.knowledge:embed"
+    handbook = {"url": store.url, "collection": COLLECTION, "limit": 2, "embedFunction": embed}
+    tools = [
+        {"mcp": {"serverRef": {"name": "home"}, "prefix": "home_"}},
+        {"retriever": {"qdrant": handbook, "description": "The handbook", "name": "search_handbook"}},
+    ]
+    server = {
+        "name": "home",
+        "command": [sys.executable, "-m", "tests.integration.mcp.server_program", "stdio"],
+        "env": [{"name": "PYTHONPATH", "value": str(ROOT)}],
+    }
+    functions = {"pythonPath": [str(ROOT)]}
+    agents = [agent("a", model.base_url, namespace, tools=tools)]
+    return configuration(address, namespace, agents, functions=functions, mcpServers=[server])
 
 
 def environment(collector: Collector, **more: str) -> dict[str, str]:
@@ -173,6 +196,94 @@ async def test_an_agent_that_works_for_another_is_in_its_trace(
         await worker.end()
     (caller,), (child,) = collector.named("invoke_agent triage"), collector.named("invoke_agent weather")
     assert (child.trace_id, child.parent_id) == (caller.trace_id, caller.span_id)
+
+
+async def test_calls_of_mcp_servers_and_look_ups_have_spans(
+    temporal_address: str,
+    temporal_client: Client,
+    task_queue: str,
+    model_server: ModelServer,
+    tmp_path: Path,
+    collector: Collector,
+) -> None:
+    model_server.otherwise().reply(follow_script)
+    rojak = Rojak(temporal_client, task_queue=f"{task_queue}.a")
+    engine = AsyncQdrantClient(":memory:")
+    await fill(engine)
+    async with QdrantService(engine) as store:
+        config = with_knowledge(temporal_address, task_queue, model_server, store)
+        async with started(tmp_path, config, environment(collector)) as worker:
+            await worker.ready()
+            script = [
+                'call home_get_weather {"city": "Zanzibar"}; home_break_down {}',
+                'call search_handbook {"query": "when does the office open"}',
+            ]
+            await rojak.run(id=task_queue, type="persistent", task=task("a", *script, "say secret"))
+            store.failing = 400
+            await rojak.run(id=task_queue, type="persistent", task=task("a", script[1]))
+            worker.process.terminate()
+            assert await worker.end() == 0, worker.log
+    first, second = sorted(collector.named("invoke_agent a"), key=lambda span: span.start)
+    (weather,) = collector.named("execute_tool home_get_weather")
+    (failed,) = collector.named("execute_tool home_break_down")
+    for span in (weather, failed):
+        assert (span.trace_id, span.parent_id) == (first.trace_id, first.span_id)
+    assert weather.attributes == {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "home_get_weather",
+        "gen_ai.tool.type": "extension",
+        "gen_ai.tool.call.id": weather.attributes["gen_ai.tool.call.id"],
+        "gen_ai.agent.name": "a",
+        "gen_ai.conversation.id": task_queue,
+        "mcp.method.name": "tools/call",
+        "rojak.mcp.server": "home",
+    }
+    assert weather.attributes["gen_ai.tool.call.id"] != failed.attributes["gen_ai.tool.call.id"]
+    assert (failed.attributes["error.type"], failed.status) == ("MCPToolError", 2)
+    # A store that fails is asked once more, and each attempt has its span.
+    found, *missed = sorted(collector.named("retrieval qdrant/search_handbook"), key=lambda span: span.start)
+    assert (found.trace_id, found.parent_id) == (first.trace_id, first.span_id)
+    assert found.attributes == {
+        "gen_ai.operation.name": "retrieval",
+        "gen_ai.conversation.id": task_queue,
+        "rojak.retriever": "qdrant/search_handbook",
+        "rojak.retrieval.results": 2,
+    }
+    assert len(missed) == 2
+    for span in missed:
+        assert (span.trace_id, span.parent_id) == (second.trace_id, second.span_id)
+        assert (span.attributes["error.type"], span.status) == ("RetrievalError", 2)
+        assert "rojak.retrieval.results" not in span.attributes
+    for content in ("Zanzibar", "office", "Penguins", "secret", "cable"):
+        assert content not in collector.text()
+
+
+async def test_queries_and_results_are_there_for_who_asks_for_content(
+    temporal_address: str,
+    temporal_client: Client,
+    task_queue: str,
+    model_server: ModelServer,
+    tmp_path: Path,
+    collector: Collector,
+) -> None:
+    model_server.otherwise().reply(follow_script)
+    rojak = Rojak(temporal_client, task_queue=f"{task_queue}.a")
+    env = environment(collector, OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT="true")
+    engine = AsyncQdrantClient(":memory:")
+    await fill(engine)
+    async with QdrantService(engine) as store:
+        config = with_knowledge(temporal_address, task_queue, model_server, store)
+        async with started(tmp_path, config, env) as worker:
+            await worker.ready()
+            calls = 'call home_get_weather {"city": "Zanzibar"}; search_handbook {"query": "lunch"}'
+            await rojak.run(id=task_queue, task=task("a", calls, "say done"))
+            worker.process.terminate()
+            assert await worker.end() == 0, worker.log
+    (tool,) = collector.named("execute_tool home_get_weather")
+    assert tool.attributes["gen_ai.tool.call.arguments"] == '{"city": "Zanzibar"}'
+    assert tool.attributes["gen_ai.tool.call.result"] == "22 degrees celsius in Zanzibar"
+    (look_up,) = collector.named("retrieval qdrant/search_handbook")
+    assert look_up.attributes["gen_ai.retrieval.query.text"] == "lunch"
 
 
 async def test_an_endpoint_that_is_not_there_keeps_nobody_from_working(
