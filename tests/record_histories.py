@@ -33,7 +33,16 @@ from rojak.session.task import Settings
 from rojak.testing import ModelServer, call
 from rojak.types import MCPServerConfig, ResumeRequest, TaskParams, UpdateConfigParams
 from rojak.types.errors import RunCancelledError, RunFailedError
-from rojak.workflows.contracts import SCHEDULED_TURN_NAME, ScheduledTurn
+from rojak.workflows.contracts import (
+    SCHEDULED_TURN_NAME,
+    UPDATE_ASK,
+    UPDATE_CONFIG,
+    UPDATE_RESUME,
+    Ask,
+    ConfigChange,
+    Resume,
+    ScheduledTurn,
+)
 from tests.integration.retrievers.shelf import ShelfActivities, ShelfRetriever
 from tests.integration.session.conftest import task, until_session_knows
 from tests.integration.session.script import follow_script
@@ -128,6 +137,22 @@ async def many_callers(rojak: Rojak, model: ModelServer, session_id: str) -> Non
         await until_session_knows(rojak, session_id, f"later-{n}")
     await rojak.run(id=session_id, resume=ResumeResponse(action="approve", tool_id=request.tool_id))
     await asyncio.gather(*runs)
+
+
+async def what_was_sent_twice(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    """As after an update whose answer got lost: a task, a change of the settings and a decision."""
+    handle = rojak.client.get_workflow_handle(session_id)
+    asking = await rojak.run(id=session_id, type="persistent", task=task("call pay", "echo"), task_id="pay")
+    assert isinstance(asking.result, ResumeRequest)
+    decision = ResumeResponse(action="approve", tool_id=asking.result.tool_id)
+    change = ConfigChange(id="change", context_variables={"a": 1})
+    for number in ("first", "second"):
+        await handle.execute_update(UPDATE_CONFIG, change, id=f"{number}-change")
+        await rojak.update_config(session_id, UpdateConfigParams(context_variables={"a": 2}))
+        await handle.execute_update(UPDATE_RESUME, Resume(id="resume", response=decision), id=f"{number}-resume")
+        again = make_task(task("call pay", "echo"), None, Settings(), task_id="pay")
+        await handle.execute_update(UPDATE_ASK, Ask(task=again), id=f"{number}-ask")
+    await rojak.run(id=session_id, type="persistent", task=task("say done"))
 
 
 async def answers_that_do_not_fit(rojak: Rojak, model: ModelServer, session_id: str) -> None:
@@ -314,6 +339,7 @@ SCENARIOS: list[Scenario] = [
     roll_overs,
     runs_that_reach_limits,
     many_callers,
+    what_was_sent_twice,
     answers_that_do_not_fit,
     summaries_of_old_messages,
     retrievals,

@@ -30,6 +30,10 @@ _BY_NAME = {
 }
 #: How the SDK names an update whose workflow ended, or rolled over, after it took the update and before it answered.
 _ENDED_MEANWHILE = "AcceptedUpdateCompletedWorkflow"
+#: How the server names an update that it delivered and that the worker said nothing about: the worker was too slow, and
+#: took up a newer workflow task meanwhile. Or it got an answer to a workflow task that cannot be.
+_NOT_PROCESSED = "UnprocessedUpdate"
+_TASK_FAILED = "unexpected workflow task failure"
 
 
 def means_ask_again(error: BaseException) -> bool:
@@ -41,6 +45,13 @@ def means_ask_again(error: BaseException) -> bool:
 def means_draining(error: WorkflowUpdateFailedError) -> bool:
     """Whether the session refused the call because it rolls over, rather than lost it in doing so."""
     return isinstance(error.cause, ApplicationError) and error.cause.type == SESSION_DRAINING
+
+
+def means_not_processed(error: WorkflowUpdateFailedError | RPCError) -> bool:
+    """Whether an update reached a worker and had no effect, so that it can be sent again under another id."""
+    if isinstance(error, WorkflowUpdateFailedError):
+        return isinstance(error.cause, ApplicationError) and error.cause.type == _NOT_PROCESSED
+    return error.status == RPCStatusCode.FAILED_PRECONDITION and _TASK_FAILED in error.message
 
 
 def means_busy(error: BaseException) -> bool:

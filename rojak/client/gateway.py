@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -17,53 +16,48 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
-    WorkflowQueryFailedError,
-    WorkflowUpdateFailedError,
 )
 from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from rojak.client.checks import check_id
-from rojak.client.errors import (
-    means_ask_again,
-    means_busy,
-    means_draining,
-    means_no_answer,
-    means_not_found,
-    no_session,
-    no_worker,
-    translate_end,
-    translate_refusal,
-)
-from rojak.client.reconnect import SERVER_PATIENCE, reconnecting
+from rojak.client.answers import FIRST_PAUSE, LOOKS, Answers, Errand
+from rojak.client.errors import means_not_found, no_session, translate_end
+from rojak.client.reader import SessionReader
+from rojak.client.reconnect import reconnecting
 from rojak.session.reply import Reply
 from rojak.session.task import Task
-from rojak.types.activities import QUERY_PATIENCE
-from rojak.types.errors import RunCancelledError, SessionNotFoundError, SessionTypeError
+from rojak.types.errors import SessionNotFoundError, SessionTypeError
 from rojak.types.session import ResumeResponse, SessionType
 from rojak.workflows import contracts
 from rojak.workflows.contracts import Ask, ConfigChange, Resume, SessionInput
 
-#: Seconds between two tries while a session rolls over; it doubles from the first to the last.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 #: Seconds for which a new task waits for a session of the same id that is being cancelled.
 _ENDING_PATIENCE = 10.0
 
 
-class SessionGateway:
-    """Speaks to sessions on one task queue."""
+class SessionGateway(SessionReader):
+    """Speaks to sessions on one task queue.
 
-    def __init__(self, client: Client, task_queue: str, roll_over_after_events: int | None = None) -> None:
-        self.client = client
+    Args:
+        client: to Temporal.
+        task_queue: of the sessions that it starts.
+        roll_over_after_events: of those; None for the usual.
+        looks: seconds without an answer after which it looks what became of what it sent, see `LOOKS`.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        task_queue: str,
+        roll_over_after_events: int | None = None,
+        looks: Iterable[float] = LOOKS,
+    ) -> None:
+        super().__init__(client)
         self.task_queue = task_queue
+        self._answers = Answers(self, looks)
         self._roll_over_after_events = roll_over_after_events
         self._has_attributes: bool | None = None
-
-    def handle(self, session_id: str, run_id: str | None = None) -> WorkflowHandle[Any, Reply]:
-        """A handle to the session's workflow."""
-        check_id("id", session_id)
-        return self.client.get_workflow_handle(session_id, run_id=run_id, result_type=Reply)
 
     def session_input(self, session_type: SessionType, task: Task | None = None) -> SessionInput:
         """The input that starts a session."""
@@ -136,7 +130,7 @@ class SessionGateway:
         ask = Ask(task=task)
         attributes = await self.search_attributes(task)
 
-        async def with_start() -> Reply:
+        async def with_start(update_id: str) -> Reply:
             start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
                 contracts.WORKFLOW_NAME,
                 self.session_input("persistent"),
@@ -147,7 +141,7 @@ class SessionGateway:
             )
             try:
                 reply: Reply = await self.client.execute_update_with_start_workflow(
-                    contracts.UPDATE_ASK, ask, id=task.id, start_workflow_operation=start, result_type=Reply
+                    contracts.UPDATE_ASK, ask, id=update_id, start_workflow_operation=start, result_type=Reply
                 )
             except BaseException:
                 # The SDK tells of the failure here too, and what nobody looks at is logged as overlooked.
@@ -156,58 +150,41 @@ class SessionGateway:
                 raise
             return reply
 
-        async def again() -> Reply:
+        async def again(update_id: str) -> Reply:
             # The session had the task. If it is gone now it ended, and a new one would know nothing of it.
-            return await self._update(session_id, contracts.UPDATE_ASK, ask, update_id=task.id)
+            return await self._update(session_id, contracts.UPDATE_ASK, ask, update_id)
 
+        errand = Errand(session_id, "task", task.id, with_start, again, update_id=task.id)
         give_up = asyncio.get_running_loop().time() + _ENDING_PATIENCE
         while True:
             try:
-                reply = await self._until_answered(session_id, task.id, with_start, again)
+                reply = await self._answers.wait_for(errand)
                 return reply.restored(task, "persistent")
             except SessionNotFoundError:
                 if asyncio.get_running_loop().time() > give_up:
                     raise
-                await asyncio.sleep(_FIRST_PAUSE * 5)
+                await asyncio.sleep(FIRST_PAUSE * 5)
 
     async def resume(self, session_id: str, response: ResumeResponse) -> Reply:
         """Send a human's decision and wait for what comes of the turn."""
         resume = Resume(id=uuid.uuid4().hex, response=response)
 
-        async def send() -> Reply:
-            return await self._update(session_id, contracts.UPDATE_RESUME, resume, update_id=resume.id)
+        async def send(update_id: str) -> Reply:
+            return await self._update(session_id, contracts.UPDATE_RESUME, resume, update_id)
 
-        return await self._until_answered(session_id, "", send, send)
+        errand = Errand(session_id, "resume", resume.id, send, send, update_id=resume.id)
+        return await self._answers.wait_for(errand)
 
     async def await_reply(self, session_id: str, task_id: str) -> Reply:
         """Wait for the reply to a task that was sent before."""
 
-        async def send() -> Reply:
-            return await self._update(session_id, contracts.UPDATE_AWAIT, task_id)
+        async def send(update_id: str) -> Reply:
+            return await self._update(session_id, contracts.UPDATE_AWAIT, task_id, update_id)
 
         try:
-            return await self._until_answered(session_id, task_id, send, send)
+            return await self._answers.wait_for(Errand(session_id, "task", task_id, send, send))
         except SessionNotFoundError:
             return await self.read_end(session_id, task_id)
-
-    async def read_end(self, session_id: str, task_id: str) -> Reply:
-        """The reply with which a stateless run ended, without what the run's input says.
-
-        Raises:
-            RunFailedError: it failed.
-            RunCancelledError: the session was cancelled.
-            SessionNotFoundError: there is no such session.
-        """
-        try:
-            reply: Reply = await reconnecting(self.handle(session_id).result)
-        except WorkflowFailureError as error:
-            raise translate_end(error, session_id, task_id) from error
-        except RPCError as error:
-            if means_not_found(error):
-                raise no_session(session_id) from None
-            raise
-        # Only these have a result.
-        return reply.model_copy(update={"session_type": "stateless"})
 
     async def cancel(self, session_id: str) -> None:
         """Ask the session to end, and wait for a while until it has.
@@ -234,103 +211,16 @@ class SessionGateway:
 
     async def change_config(self, session_id: str, change: ConfigChange) -> None:
         """Change a session's settings or what it keeps."""
+        change = change.model_copy(update={"id": uuid.uuid4().hex})
 
-        async def send() -> Reply:
-            await self._update(session_id, contracts.UPDATE_CONFIG, change)
+        async def send(update_id: str) -> Reply:
+            await self._update(session_id, contracts.UPDATE_CONFIG, change, update_id)
             return Reply(kind="done", task_id="")
 
-        await self._until_answered(session_id, "", send, send)
+        await self._answers.wait_for(Errand(session_id, "change", change.id, send, send, update_id=change.id))
 
-    async def query(self, session_id: str, name: str, args: Sequence[Any], result_type: Any) -> Any:
-        """Ask a session something; again within seconds where the question was lost.
-
-        Raises:
-            SessionNotFoundError: there is no such session.
-            NoWorkerError: the server is there, and no worker answered.
-        """
-        handle, patience = self.handle(session_id), iter(QUERY_PATIENCE)
-
-        async def ask() -> Any:
-            limit = timedelta(seconds=next(patience, QUERY_PATIENCE[-1]))
-            return await handle.query(name, args=args, result_type=result_type, rpc_timeout=limit)
-
-        try:
-            return await reconnecting(ask, or_busy=True)
-        except WorkflowQueryFailedError as error:
-            raise translate_refusal(error) from error
-        except RPCError as error:
-            if means_not_found(error):
-                raise no_session(session_id) from None
-            if means_no_answer(error):
-                # Raises what it is instead where the server is away too.
-                queue = await self.queue_of(session_id)
-                raise no_worker(queue, SERVER_PATIENCE) from error
-            raise
-
-    async def queue_of(self, session_id: str) -> str:
-        """The task queue that a session's worker polls: sessions need not be where this client starts its own.
-
-        Raises:
-            SessionNotFoundError: there is no such session.
-        """
-        try:
-            description = await self.handle(session_id).describe(rpc_timeout=timedelta(seconds=5))
-            return description.task_queue
-        except RPCError as error:
-            if means_not_found(error):
-                raise no_session(session_id) from None
-            raise
-
-    async def _update(self, session_id: str, name: str, argument: Any, update_id: str | None = None) -> Reply:
+    async def _update(self, session_id: str, name: str, argument: Any, update_id: str) -> Reply:
         reply: Reply = await self.handle(session_id).execute_update(
             name, argument, id=update_id, result_type=Reply if name != contracts.UPDATE_CONFIG else None
         )
         return reply
-
-    async def _until_answered(self, session_id: str, task_id: str, first: Any, again: Any) -> Reply:
-        """Make the call until a run of the session's workflow answers it: tasks and resumes are idempotent."""
-        call, pause, was_taken = first, _FIRST_PAUSE, False
-        while True:
-            try:
-                reply: Reply = await reconnecting(call)
-                if reply.kind == "queued":
-                    reply = await self._look_for_reply(session_id, task_id or reply.task_id)
-                if reply.kind == "cancelled":
-                    raise RunCancelledError(f"session {session_id!r} was cancelled")
-                if reply.kind != "continued":
-                    return reply
-                call, was_taken = again, True
-            except WorkflowUpdateFailedError as error:
-                if not means_ask_again(error):
-                    raise translate_refusal(error) from error
-                if not means_draining(error):
-                    call, was_taken = again, True
-            except RPCError as error:
-                if means_not_found(error):
-                    if was_taken:
-                        return await self.read_end(session_id, task_id)
-                    raise no_session(session_id) from None
-                if not means_busy(error):
-                    raise
-            # Callers that all wait for the same roll-over do not all come back at the same moment.
-            await asyncio.sleep(pause * (0.5 + random.random()))
-            pause = min(pause * 2, _LONGEST_PAUSE)
-
-    async def _look_for_reply(self, session_id: str, task_id: str) -> Reply:
-        """The reply to a task that the session has, looked for again and again: that holds none of its few updates.
-
-        The server is asked whether anything happened; only then the session, which has its worker's time.
-        """
-        pause, seen = _FIRST_PAUSE, ("", 0)
-        while True:
-            description = await reconnecting(self.handle(session_id).describe)
-            if description.close_time is not None:
-                return await self.read_end(session_id, task_id)
-            now = (description.run_id, description.history_length)
-            if now != seen:
-                reply: Reply | None = await self.query(session_id, contracts.QUERY_REPLY, [task_id], Reply)
-                if reply is not None:
-                    return reply
-                seen = now
-            await asyncio.sleep(pause * (0.5 + random.random()))
-            pause = min(pause * 2, _LONGEST_PAUSE)

@@ -54,10 +54,10 @@ async def wait_for(
             return await _limited(task, timeout)
         return await _limited(_watched(task, client, find_queue, no_worker_timeout), timeout)
     finally:
-        await _drop(task)
+        await drop(task)
 
 
-async def _drop(task: asyncio.Task[Any]) -> None:
+async def drop(task: asyncio.Task[Any]) -> None:
     """End a task whose result nobody wants any more, and let it end quietly."""
     if not task.done():
         task.cancel()
@@ -65,6 +65,17 @@ async def _drop(task: asyncio.Task[Any]) -> None:
     if task.done() and not task.cancelled():
         # Looked at, so that asyncio does not report it as overlooked.
         task.exception()
+
+
+async def first_of(*works: Coroutine[Any, Any, T]) -> T:
+    """The result of the one that ends first, or its error; the others are ended."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return next(task for task in tasks if task in done).result()
+    finally:
+        for task in tasks:
+            await drop(task)
 
 
 async def _limited(work: Awaitable[T], timeout: float | None) -> T:

@@ -46,6 +46,8 @@ RESUME_BYTES = 32 * 1024
 CHILD_REQUESTS_BYTES = 32 * 1024
 #: Ids of answered tasks and of applied resumes that are remembered, so that asking twice is noticed.
 REMEMBERED_IDS = 512
+#: Ids of changes of the settings. A caller that hears nothing sends one again within seconds.
+REMEMBERED_CHANGES = 64
 #: Of the tools of MCP servers, with their schemas. A server whose tools do not fit has the rest left out.
 CATALOG_BYTES = 64 * 1024
 #: Tools that one agent offers; providers take no more.

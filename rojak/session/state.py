@@ -57,6 +57,7 @@ class SessionState(Stored):
         mailbox_sizes: bytes of each of them as JSON.
         answered: ids of tasks that were answered, the oldest first, bounded; longer than the mailbox.
         resumed: tasks by id of the resume that was applied to them, bounded; makes a resume idempotent.
+        changes: ids of changes that were made to the settings, the oldest first, bounded.
         latest_task: the task that came last.
         usage: tokens of all model calls.
         task_queue: the queue of the session itself, once an agent that came by name told it.
@@ -86,6 +87,7 @@ class SessionState(Stored):
     mailbox_sizes: dict[str, int] = {}
     answered: list[str] = []
     resumed: dict[str, str] = {}
+    changes: list[str] = []
     latest_task: str | None = None
     usage: Usage = Usage()
     task_queue: str | None = None

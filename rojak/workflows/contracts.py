@@ -36,6 +36,7 @@ QUERY_CONFIG = "get_config"
 QUERY_REPLY = "get_reply"
 QUERY_PROGRESS = "get_progress"
 QUERY_APPROVALS = "get_approvals"
+QUERY_RECEIPT = "rojak.receipt"
 
 #: How the identity of a `rojak worker` process begins, by which Temporal and clients know it.
 WORKER_IDENTITY = "rojak-worker/"
@@ -144,8 +145,12 @@ class CallerMessage(BaseModel):
 
 
 class ConfigChange(BaseModel):
-    """New settings and contents; in ``settings`` only the fields that are set count."""
+    """New settings and contents; in ``settings`` only the fields that are set count.
 
+    ``id`` makes sending it twice the same as sending it once; one without an id is made each time.
+    """
+
+    id: str = ""
     settings: Settings = Settings()
     messages: list[ConversationMessage] | None = None
     context_variables: dict[str, Any] | None = None

@@ -20,6 +20,7 @@ from rojak.session.core import apply, decide
 from rojak.session.delegation import reply_to_caller
 from rojak.session.intake import apply_config, check_config, check_task, enqueue_task
 from rojak.session.mailbox import find_reply
+from rojak.session.receipts import find_receipt, note_change
 from rojak.session.reply import Reply
 from rojak.session.shelf import Shelf
 from rojak.session.state import SessionState
@@ -287,6 +288,8 @@ class OrchestratorWorkflow(SessionQueries):
         with refusals():
             self._check_open()
             check_task(self._state, ask.task, ask.type)
+            # Refuses what was answered and is no longer kept: its caller would wait for nothing.
+            find_receipt(self._state, "task", ask.task.id)
 
     @workflow.update(name=contracts.UPDATE_RESUME)
     async def resume(self, resume: Resume) -> Reply:
@@ -305,6 +308,7 @@ class OrchestratorWorkflow(SessionQueries):
         with refusals():
             self._check_open()
             check_resume(self._state, resume.response, resume.id)
+            find_receipt(self._state, "resume", resume.id)
 
     @workflow.signal(name=contracts.SIGNAL_REPORT)
     async def take_report(self, report: ChildReport) -> None:
@@ -345,8 +349,10 @@ class OrchestratorWorkflow(SessionQueries):
 
     @workflow.update(name=contracts.UPDATE_CONFIG)
     def update_config(self, change: ConfigChange) -> None:
-        """Change the settings, the conversation that is kept, or the context variables."""
+        """Change the settings, the conversation that is kept, or the context variables, once for each id."""
         self._updates += 1
+        if not note_change(self._state, change.id):
+            return
         with self._shelving():
             apply_config(self._state, change.settings, change.messages, change.context_variables)
 
@@ -354,4 +360,5 @@ class OrchestratorWorkflow(SessionQueries):
     def _check_config(self, change: ConfigChange) -> None:
         with refusals():
             self._check_open()
-            check_config(self._state, change.messages, change.context_variables)
+            if change.id not in self._state.changes:
+                check_config(self._state, change.messages, change.context_variables)

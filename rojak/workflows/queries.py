@@ -12,6 +12,7 @@ from rojak.session.approvals import list_approvals
 from rojak.session.intake import read_config
 from rojak.session.mailbox import find_reply
 from rojak.session.progress import Progress, read_progress
+from rojak.session.receipts import ErrandKind, Receipt, find_receipt
 from rojak.session.reply import Reply
 from rojak.session.shelf import Shelf
 from rojak.session.state import SessionState
@@ -89,6 +90,14 @@ class SessionQueries:
         """How far a task is, with what was generated from the index ``after`` on."""
         with refusals():
             return read_progress(self._state, task_id, after)
+
+    @workflow.query(name=contracts.QUERY_RECEIPT)
+    def get_receipt(self, kind: ErrandKind, errand_id: str) -> Receipt:
+        """What became of a task (the latest one if the id is empty), a resume or a change that somebody sent."""
+        with refusals():
+            if kind == "task":
+                errand_id = task_or_latest(self._state, errand_id)
+            return find_receipt(self._state, kind, errand_id)
 
     @workflow.query(name=contracts.QUERY_APPROVALS)
     def get_approvals(self) -> list[ResumeRequest]:

@@ -18,9 +18,9 @@ from tests.integration.session.test_schedules import HOURLY
 pytestmark = pytest.mark.usefixtures("worker")
 
 
-async def runs_of(rojak: Rojak, schedule_id: str, status: RunStatus, count: int = 1) -> list[str]:
+async def runs_of(rojak: Rojak, schedule_id: str, status: RunStatus, count: int = 1, patience: float = 30) -> list[str]:
     """Ids of the runs; visibility lags, so it is asked until there are so many."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(patience):
         while True:
             found = [run async for run in rojak.list_scheduled_runs(schedule_id, statuses=[status])]
             if len(found) >= count:
