@@ -40,7 +40,7 @@ from rojak.types.mcp import MCPServerConfig
 from rojak.workflows.contracts import AGENT_ATTRIBUTE, STATUS_ATTRIBUTE
 from rojak.workflows.converter import adapt_data_converter
 from rojak.workflows.orchestrator import OrchestratorWorkflow
-from rojak.workflows.scheduled import ScheduledTurnWorkflow
+from rojak.workflows.scheduled import ScheduledTurnWorkflow, VersionedScheduledTurnWorkflow
 
 if TYPE_CHECKING:
     from rojak.mcp.pool import MCPPool
@@ -212,10 +212,13 @@ class RojakWorker:
         retrieval = RetrievalActivity(self._retrievers)
         scheduled = ScheduledTurnActivities(self._client)
         model = ModelActivity(self._agents, self._text_sink, self._named, self._mcp, retrieval.look_up)
+        deployment = self._options.get("deployment_config")
+        is_versioned = deployment is not None and deployment.use_worker_versioning
+        turns = VersionedScheduledTurnWorkflow if is_versioned else ScheduledTurnWorkflow
         return Worker(
             self._client,
             task_queue=self._task_queue,
-            workflows=[OrchestratorWorkflow, ScheduledTurnWorkflow],
+            workflows=[OrchestratorWorkflow, turns],
             activities=[
                 model.call_model,
                 ToolActivity(registries).call_tool,

@@ -33,8 +33,10 @@ from rojak.session.task import Settings
 from rojak.testing import ModelServer, call
 from rojak.types import MCPServerConfig, ResumeRequest, TaskParams, UpdateConfigParams
 from rojak.types.errors import RunCancelledError, RunFailedError
+from rojak.worker import RojakWorker
 from rojak.workflows.contracts import (
     SCHEDULED_TURN_NAME,
+    SIGNAL_NEW_VERSION,
     UPDATE_ASK,
     UPDATE_CONFIG,
     UPDATE_RESUME,
@@ -47,6 +49,7 @@ from tests.integration.retrievers.shelf import ShelfActivities, ShelfRetriever
 from tests.integration.session.conftest import task, until_session_knows
 from tests.integration.session.script import follow_script
 from tests.integration.session.team import FUNCTIONS, NAMES, agent_a
+from tests.integration.session.versions import deployment_config, make_current, until_on
 
 FOLDER = Path(__file__).parent / "histories"
 
@@ -325,6 +328,29 @@ async def scheduled_turns(rojak: Rojak, model: ModelServer, session_id: str) -> 
             assert number == 1
 
 
+async def moves_to_a_new_version(rojak: Rojak, model: ModelServer, session_id: str) -> None:
+    """A turn that rolls over while its version is replaced, a move after it, and one when told of another version."""
+    rolling = Rojak(rojak.client, "histories.versions", roll_over_after_events=25)
+    options = OpenAIAgentOptions(api_key="test", base_url=model.base_url, all_functions=FUNCTIONS)
+    deployment = "histories/versions"
+
+    def worker(build_id: str) -> RojakWorker:
+        config = deployment_config(deployment, build_id)
+        return rolling.create_worker([OpenAIAgentActivities(options)], deployment_config=config)
+
+    async with worker("v1"), worker("v2"):
+        await make_current(rojak.client, deployment, "v1")
+        response = await rolling.run(id=session_id, type="persistent", task=task("call pay", *["call add"] * 8, "echo"))
+        await make_current(rojak.client, deployment, "v2")
+        await decide_all(rolling, response)
+        await until_on(rojak.client, session_id, "v2")
+        await rolling.run(id=session_id, type="persistent", task=task("call add", "echo"))
+        await make_current(rojak.client, deployment, "v1")
+        await rojak.client.get_workflow_handle(session_id).signal(SIGNAL_NEW_VERSION)
+        await until_on(rojak.client, session_id, "v1")
+        await rolling.run(id=session_id, type="persistent", task=task("say done"))
+
+
 SCENARIOS: list[Scenario] = [
     stateless_run_with_a_tool,
     hand_off_and_parallel_tools,
@@ -350,6 +376,7 @@ SCENARIOS: list[Scenario] = [
     cancelled_with_a_sub_agent,
     tools_of_mcp_servers,
     scheduled_turns,
+    moves_to_a_new_version,
 ]
 
 

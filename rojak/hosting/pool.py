@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import PollerBehaviorAutoscaling, WorkerDeploymentConfig
 
 from rojak.agents import AgentActivities
 from rojak.hosting.definitions import Definition
@@ -85,9 +86,23 @@ class Pool:
                 "graceful_shutdown_timeout": timedelta(seconds=seconds_of(self._config.graceful_shutdown)),
                 "workflow_task_poller_behavior": POLLERS,
                 "activity_task_poller_behavior": POLLERS,
+                **self._version(),
                 **options,
             },
         )
+
+    def _version(self) -> dict[str, Any]:
+        """Sessions stay on the version that they began with; they move between turns (`rojak.workflows.versions`)."""
+        version = self._config.versioning
+        if version is None:
+            return {}
+        return {
+            "deployment_config": WorkerDeploymentConfig(
+                version=WorkerDeploymentVersion(version.deployment, version.build_id),
+                use_worker_versioning=True,
+                default_versioning_behavior=VersioningBehavior.PINNED,
+            )
+        }
 
     def _provider(self, definition: Definition) -> AgentActivities:
         """What calls the model. An agent whose Secret is missing does not keep the others of its pool from working."""

@@ -13,6 +13,7 @@ from rojak.workerconfig.model import (
     SecretEntry,
     TemporalEntry,
     TLSEntry,
+    VersionEntry,
     WorkerConfig,
 )
 from rojak.workerconfig.render import Missing, RenderedWorker, render_worker_config
@@ -30,6 +31,7 @@ __all__ = [
     "SecretEntry",
     "TLSEntry",
     "TemporalEntry",
+    "VersionEntry",
     "WorkerConfig",
     "render_worker_config",
     "secret_env_name",

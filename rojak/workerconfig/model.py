@@ -158,6 +158,18 @@ class FunctionsEntry(Model):
     python_path: list[str] = Field(default=[])
 
 
+class VersionEntry(Model):
+    """Which version of the code the worker is.
+
+    Attributes:
+        deployment: name of the Worker Deployment in Temporal; the same for all versions of a pool.
+        build_id: names the version.
+    """
+
+    deployment: Annotated[str, Field(min_length=1)]
+    build_id: Annotated[str, Field(min_length=1)]
+
+
 class HttpEntry(Model):
     """Where health, readiness and metrics are served.
 
@@ -185,6 +197,7 @@ class WorkerConfig(Model):
         max_concurrent_calls: model and tool calls of one agent that are in progress at a time in this process.
         graceful_shutdown: how long calls that have begun may go on when the worker is asked to stop.
         http: where health, readiness and metrics are served.
+        versioning: given, Temporal keeps the sessions of different versions apart.
     """
 
     version: Literal[1] = 1
@@ -198,6 +211,7 @@ class WorkerConfig(Model):
     max_concurrent_calls: Annotated[int, Field(ge=1)] = 200
     graceful_shutdown: Duration = "30s"
     http: HttpEntry = HttpEntry()
+    versioning: VersionEntry | None = None
 
     def to_text(self) -> str:
         """The file: the same configuration is the same text, so that its digest tells whether anything changed."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from rojak.manifests import Agent, MCPServer, WorkerSpec, task_queue_of
 from rojak.manifests.worker import TemporalConnection
-from rojak.workerconfig.model import WorkerConfig
+from rojak.workerconfig.model import VersionEntry, WorkerConfig
 from rojak.workerconfig.secrets import secret_env_name
 
 ConfigMaps = Mapping[str, Mapping[str, str]]
@@ -59,6 +59,7 @@ def render_worker_config(
     functions_folder: str | None = None,
     python_path: Sequence[str] = (),
     http_port: int | None = None,
+    version: VersionEntry | None = None,
 ) -> RenderedWorker:
     """The file for the workers of one pool, or of one Agent that has its own.
 
@@ -76,6 +77,7 @@ def render_worker_config(
         functions_folder: where the files of ``functions.configMapRef`` are found.
         python_path: folders where modules are looked for, besides where Python looks.
         http_port: where health, readiness and metrics are served, if not at the usual port.
+        version: of the code, where versions run side by side.
     """
     worker = worker or WorkerSpec()
     resolver = _Resolver(config_maps or {})
@@ -100,6 +102,8 @@ def render_worker_config(
     wire["gracefulShutdown"] = worker.graceful_shutdown
     if http_port is not None:
         wire["http"] = {"port": http_port}
+    if version is not None:
+        wire["versioning"] = version.to_wire()
     if secrets := _secret_entries(wire):
         wire["secrets"] = secrets
     return RenderedWorker(WorkerConfig.model_validate(wire), tuple(resolver.missing))

@@ -32,6 +32,8 @@ UPDATE_AWAIT = "await_reply"
 UPDATE_CONFIG = "update_config"
 SIGNAL_REPORT = "rojak.report"
 SIGNAL_FROM_CALLER = "rojak.from_caller"
+#: Sent to idle sessions when there is a new version of the code: whoever gets a signal looks around.
+SIGNAL_NEW_VERSION = "rojak.new_version"
 QUERY_CONFIG = "get_config"
 QUERY_REPLY = "get_reply"
 QUERY_PROGRESS = "get_progress"
@@ -77,6 +79,8 @@ class SessionInput(BaseModel):
         caller: the session that this one works for, where an agent was called as a tool.
         check_interval_in_seconds: how often a session and the sessions that work for it look whether the others are
             still there, when nothing else would tell; None means once an hour.
+        superseded: a run before heard that its version of the code is not the current one any more.
+        left_version: the version that the run before moved away from.
     """
 
     type: SessionType = "stateless"
@@ -86,6 +90,8 @@ class SessionInput(BaseModel):
     roll_over_after_events: int | None = None
     caller: Caller | None = None
     check_interval_in_seconds: float | None = None
+    superseded: bool = False
+    left_version: str | None = None
 
 
 class Ask(BaseModel):

@@ -56,6 +56,7 @@ from rojak.workflows.display import show_progress, tag_workflow
 from rojak.workflows.metrics import SessionMeter, count_decision
 from rojak.workflows.queries import SessionQueries, refusals, task_or_latest
 from rojak.workflows.tracing import trace_context
+from rojak.workflows.versions import CodeVersion
 
 #: The server takes 2,000 updates in one run of a workflow; roll over well before.
 MAX_UPDATES_PER_RUN = 1500
@@ -86,6 +87,7 @@ class OrchestratorWorkflow(SessionQueries):
         self._calls = SessionCalls(self._state)
         self._clock = TurnClock()
         self._meter = SessionMeter(self._state)
+        self._version = CodeVersion(start)
         self._updates = 0
         self._waiting = 0
         self._steps = 0
@@ -120,10 +122,10 @@ class OrchestratorWorkflow(SessionQueries):
             tag_workflow(state, step)
             if isinstance(step, Idle) and state.type == "stateless":
                 return await self._finish_stateless()
-            if self._is_full() or self._must_announce(step):
+            if self._must_move_on() or self._must_announce(step):
                 await self._roll_over()
             if isinstance(step, Idle):
-                await workflow.wait_condition(lambda: bool(state.queue) or self._is_full())
+                await workflow.wait_condition(lambda: bool(state.queue) or self._must_move_on())
                 continue
             outcome = await self._do_in_time(step)
             self._steps += 1
@@ -208,6 +210,14 @@ class OrchestratorWorkflow(SessionQueries):
             or (self._steps > 0 and info.get_current_history_length() >= cap)
         )
 
+    def _must_move_on(self) -> bool:
+        """Whether the session has to go on in a new run: this one is full, or is of an old version of the code."""
+        if self._is_full():
+            return True
+        # A turn ends with the code that it began with, and a stateless run is one turn.
+        is_between_turns = self._state.turn is None and self._state.type == "persistent"
+        return is_between_turns and self._version.is_superseded(is_fresh=self._steps == 0)
+
     def _must_announce(self, step: Step) -> bool:
         """Whether a stateless run has come to its first interrupt.
 
@@ -224,7 +234,9 @@ class OrchestratorWorkflow(SessionQueries):
         await self._family.let_go()
         await workflow.wait_condition(workflow.all_handlers_finished)
         fields = {name: getattr(self._start, name) for name in self._start.model_fields_set & _KEPT_OF_INPUT}
-        workflow.continue_as_new(SessionInput(type=self._state.type, state=self._state, **fields))
+        more, versioning = self._version.for_next_run(in_turn=self._state.turn is not None)
+        following = SessionInput(type=self._state.type, state=self._state, **fields, **more)
+        workflow.continue_as_new(following, initial_versioning_behavior=versioning)
 
     async def _abandon(self) -> NoReturn:
         """End: nobody waits for the answer."""
@@ -328,6 +340,11 @@ class OrchestratorWorkflow(SessionQueries):
         if message.decision is not None:
             take_decision(self._state, message.decision)
             await self._pass_on()
+
+    @workflow.signal(name=contracts.SIGNAL_NEW_VERSION)
+    def look_at_version(self) -> None:
+        """There is a new version of the code, which an idle session would not hear of."""
+        self._version.look_again()
 
     async def _pass_on(self) -> None:
         """Decisions go down to the sessions that they are about, and what waits there goes up."""

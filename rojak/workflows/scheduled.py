@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import RetryPolicy, VersioningBehavior
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from rojak.session.reply import Reply
@@ -54,3 +54,16 @@ class ScheduledTurnWorkflow:
 def _without_messages(turn: ScheduledTurn) -> ScheduledTurn:
     """Where the reply is. What the task says is in the history already."""
     return turn.model_copy(update={"task": turn.task.model_copy(update={"messages": []})})
+
+
+@workflow.defn(name=contracts.SCHEDULED_TURN_NAME, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+class VersionedScheduledTurnWorkflow(ScheduledTurnWorkflow):
+    """The same on workers that have versions. It may wait for days, and keeps no old version alive meanwhile.
+
+    Temporal refuses a behaviour from workers without versions, so that it cannot be said of the class above.
+    """
+
+    @workflow.run
+    async def run(self, start: ScheduledTurn) -> Reply:
+        """Give the task to the session and wait for the reply."""
+        return await super().run(start)

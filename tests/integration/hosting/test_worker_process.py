@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from rojak.types import OrchestratorResponse, ResumeRequest
 from rojak.types.errors import AgentNotFoundError, NoWorkerError, RunFailedError
 from tests.integration.hosting.worker_processes import FUNCTIONS, agent, configuration, started
 from tests.integration.session.script import follow_script
+from tests.integration.session.versions import make_current, version_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -88,6 +90,29 @@ async def test_one_process_serves_agents_that_hand_over_by_name(
         worker.process.terminate()
         assert await worker.end() == 0, worker.log
         assert "Warning" not in worker.log
+
+
+async def test_a_worker_of_a_version_gets_work_when_its_version_is_current(
+    temporal_address: str, temporal_client: Client, namespace: str, model: ModelServer, tmp_path: Path
+) -> None:
+    deployment = f"{namespace}/pool"
+    rojak = Rojak(temporal_client, task_queue=f"{namespace}.a")
+    async with contextlib.AsyncExitStack() as stack:
+        for build_id in ("v1", "v2"):
+            folder = tmp_path / build_id
+            folder.mkdir()
+            (folder / "my_tools.py").write_text(f"def which() -> str:\n    return '{build_id}'\n")
+            agents = [agent("a", model.base_url, namespace, tools=[{"function": {"name": "my_tools:which"}}])]
+            functions = {"modules": ["my_tools"], "pythonPath": [str(folder)]}
+            versioning = {"deployment": deployment, "buildID": build_id}
+            config = configuration(temporal_address, namespace, agents, functions=functions, versioning=versioning)
+            # It is ready before its version is the current one.
+            await (await stack.enter_async_context(started(folder, config))).ready()
+        for turn, build_id in enumerate(("v1", "v2", "v1")):
+            await make_current(temporal_client, deployment, build_id)
+            response = await rojak.run(id=f"{namespace}-{turn}", task=task("a", "call which", "echo"))
+            assert text(response.result) == build_id
+        assert await version_of(temporal_client, response.id) == "v1"
 
 
 async def test_tools_of_mcp_servers_have_the_agents_own_names_filters_and_approvals(

@@ -3,7 +3,7 @@ from typing import Any
 
 from rojak.manifests import Agent, MCPServer, WorkerSpec
 from rojak.manifests.worker import TemporalConnection
-from rojak.workerconfig import Missing, WorkerConfig, render_worker_config, secret_env_name
+from rojak.workerconfig import Missing, VersionEntry, WorkerConfig, render_worker_config, secret_env_name
 
 
 def agent(name: str, **spec: Any) -> Agent:
@@ -178,3 +178,9 @@ def test_what_the_pool_says_of_functions_limits_and_shutdown_is_rendered() -> No
     assert config["functions"] == {"modules": ["my_tools"], "folder": "/etc/rojak/functions"}
     assert (config["maxConcurrentCalls"], config["gracefulShutdown"]) == (5, "2m")
     assert config["http"] == {"port": 9000}
+
+
+def test_a_version_of_the_code_is_said_where_there_is_one() -> None:
+    config, _ = render(agent("a"), version=VersionEntry(deployment="shop/pool", build_id="v1"))
+    assert config["versioning"] == {"deployment": "shop/pool", "buildID": "v1"}
+    assert "versioning" not in render(agent("a"))[0]
