@@ -94,7 +94,7 @@ class Connection:
         return flags
 
     def resolve(self, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """The arguments of `Client.connect`.
+        """The arguments of `Client.connect`; the server is `DEFAULT_ADDRESS` where nothing names one.
 
         Args:
             environ: environment variables; those of the process when left out.
@@ -102,6 +102,10 @@ class Connection:
         Raises:
             CommandError: the profile is not there, or the file is no profile file.
         """
+        return {"target_host": DEFAULT_ADDRESS, **self.resolve_named(environ)}
+
+    def resolve_named(self, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The same, without ``target_host`` where nothing names a server."""
         profile = self._load_profile(environ)
         options: dict[str, Any] = dict(profile.to_client_connect_config())
         if self.address is not None:
@@ -116,7 +120,6 @@ class Connection:
             options.setdefault("tls", True)
         if (tls := self._tls(options.get("tls"))) is not None:
             options["tls"] = tls
-        options.setdefault("target_host", DEFAULT_ADDRESS)
         return options
 
     def _load_profile(self, environ: Mapping[str, str] | None) -> ClientConfigProfile:

@@ -20,12 +20,31 @@ class ChildProcess:
 
     A second, tiny process holds a pipe to the parent and ends the child when the parent is gone, also when it was
     killed.
+
+    Args:
+        command: the program and its arguments.
+        log: where its output goes.
+        environ: its environment; ours when left out.
+        kept: descriptors that it keeps open until it ends, such as that of a lock.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, *, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        log: Path,
+        *,
+        environ: Mapping[str, str] | None = None,
+        kept: Sequence[int] = (),
+    ) -> None:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=environ
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env=environ,
+                pass_fds=kept,
             )
         self._watcher: subprocess.Popen[bytes] | None = None
         if os.name == "posix":

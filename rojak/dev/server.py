@@ -16,8 +16,9 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from rojak.dev.binary import find_binary
+from rojak.dev.database import lock_database
 from rojak.dev.process import ChildProcess
-from rojak.types.errors import ConfigurationError, RojakError
+from rojak.types.errors import RojakError
 
 #: Environment variable that names a server to use instead of starting one.
 ADDRESS_VARIABLE = "TEMPORAL_ADDRESS"
@@ -50,10 +51,11 @@ class TemporalServer:
         ui_port: of the web UI; any free one when left out.
         headless: without the web UI.
         namespace: which is made if need be.
-        log_file: where the server's output goes; a temporary file when left out.
+        log_file: where the server's output goes; when left out, a temporary file that is removed at the end.
 
     Raises:
         MissingExtraError: on entering, no server was found.
+        ConfigurationError: on entering, the data cannot be kept there, or another server uses it.
         ServerStartError: on entering, it did not start.
     """
 
@@ -75,6 +77,7 @@ class TemporalServer:
         self.namespace = namespace
         self._log = Path(log_file) if log_file else None
         self._child: ChildProcess | None = None
+        self._has_own_log = log_file is None
         self._address = self._foreign or ""
         self._ui_port: int | None = None
 
@@ -99,23 +102,32 @@ class TemporalServer:
             self._wait_until_ready()
             return self
         binary = find_binary()
-        self._check_database()
+        try:
+            self._start(binary)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _start(self, binary: str) -> None:
         for tries_left in reversed(range(_PORT_TRIES)):
             try:
                 self._launch(binary)
                 self._wait_until_ready()
-                return self
+                return
             except _PortTakenError as error:
-                self.stop()
+                self._end_child()
                 if self._fixed_port is not None or self._fixed_ui_port is not None or not tries_left:
                     raise ServerStartError(str(error)) from None
-            except BaseException:
-                self.stop()
-                raise
-        raise AssertionError("unreachable")
 
     def stop(self) -> None:
         """End the server if it is ours, and wait until it is gone."""
+        self._end_child()
+        if self._has_own_log and self._log is not None:
+            self._log.unlink(missing_ok=True)
+            self._log = None
+
+    def _end_child(self) -> None:
         child, self._child = self._child, None
         if child is not None:
             child.stop()
@@ -131,12 +143,6 @@ class TemporalServer:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await asyncio.to_thread(self.stop)
-
-    def _check_database(self) -> None:
-        if self._db_filename is not None and not self._db_filename.parent.is_dir():
-            raise ConfigurationError(
-                f"cannot keep data in {self._db_filename}: there is no folder {self._db_filename.parent}"
-            )
 
     def _launch(self, binary: str) -> None:
         for fixed in (self._fixed_port, self._fixed_ui_port):
@@ -161,7 +167,11 @@ class TemporalServer:
             handle, name = tempfile.mkstemp(prefix="rojak-temporal-", suffix=".log")
             os.close(handle)
             self._log = Path(name)
-        self._child = ChildProcess(command, self._log)
+        if self._db_filename is None:
+            self._child = ChildProcess(command, self._log)
+        else:
+            with lock_database(self._db_filename) as lock:
+                self._child = ChildProcess(command, self._log, kept=[lock])
 
     def _wait_until_ready(self) -> None:
         """Block until the namespace can be used. The SDK is asynchronous, and the caller may have a loop already."""

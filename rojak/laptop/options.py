@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -13,8 +15,9 @@ class Options:
     Attributes:
         paths: files and folders with manifests.
         namespace: of objects that do not say.
-        address: of a Temporal that runs already; one is started when left out.
-        temporal_namespace: Temporal's namespace.
+        temporal: arguments of `Client.connect` for a Temporal that runs already; one is started when left out.
+        temporal_namespace: Temporal's namespace, of one that is started.
+        flags: with which other commands find the same Temporal, if nothing but they lead there.
         data: folder in which the started Temporal keeps its data; in memory when left out.
         env_file: with more variables.
         script: a model script that plays for all agents.
@@ -23,8 +26,9 @@ class Options:
 
     paths: tuple[Path, ...]
     namespace: str = "default"
-    address: str | None = None
+    temporal: Mapping[str, Any] | None = field(default=None, repr=False)
     temporal_namespace: str = "default"
+    flags: tuple[str, ...] = ()
     data: Path | None = None
     env_file: Path | None = None
     script: Path | None = None

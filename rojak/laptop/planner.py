@@ -4,48 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
 
 from rojak.laptop.code import code_named_by, digest_of, is_file, python_files
+from rojak.laptop.environment import SCRIPT_KEY, SCRIPT_SECRET, Environments
 from rojak.laptop.plan import Plan, PlanError, PoolPlan, ServerPlan
-from rojak.laptop.secrets import LaptopSecrets, variables_of
+from rojak.laptop.secrets import LaptopSecrets
 from rojak.manifests import Agent, Bundle, Key, MCPServer, WorkerSpec, schedule_id_of
 from rojak.manifests.hashing import hash_of
 from rojak.manifests.mcp_server import ManagedServer
-from rojak.manifests.values import EnvSource, EnvVar
-from rojak.manifests.worker import TemporalConnection
 from rojak.schedules import DesiredSchedule, render_schedule
-from rojak.workerconfig import WorkerConfig, render_worker_config
-
-#: The Secret that stands for the key of a scripted model.
-SCRIPT_SECRET: Final = "rojak-model-script"
-_SCRIPT_KEY: Final = "key"
-#: Where a provider's SDK looks for a key that no manifest names.
-KEY_VARIABLES: Final = {
-    "openai": ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY"),
-    "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
-}
-
-
-def agents_without_key(bundle: Bundle, secrets: LaptopSecrets) -> list[Agent]:
-    """The Agents whose model's key is nowhere to be found."""
-    return [agent for agent in bundle.agents.values() if not _has_key(agent, secrets)]
-
-
-def _has_key(agent: Agent, secrets: LaptopSecrets) -> bool:
-    model = agent.spec.model
-    if model.api_key is not None:
-        ref = model.api_key.secret_key_ref
-        return ref.optional is True or secrets.get(agent.namespace, ref.name, ref.key) is not None
-    variables = KEY_VARIABLES.get(model.provider, ())
-    return not variables or any(secrets.environ.get(name) for name in variables)
+from rojak.workerconfig import render_worker_config
 
 
 def make_plan(
     bundle: Bundle,
     secrets: LaptopSecrets,
     *,
-    temporal: TemporalConnection | None,
+    temporal: Mapping[str, str],
     has_attributes: bool,
     script_urls: Mapping[Key, Mapping[str, str]],
     owner: str,
@@ -55,7 +30,7 @@ def make_plan(
     Args:
         bundle: the manifests, without errors.
         secrets: where Secrets are.
-        temporal: which workers talk to; None: as the environment says.
+        temporal: variables that lead workers to Temporal.
         has_attributes: whether Temporal knows our search attributes.
         script_urls: for agents whose model is a script: where it plays, by protocol.
         owner: tells the schedules of these files from others.
@@ -97,7 +72,7 @@ class _Planner:
         self,
         bundle: Bundle,
         secrets: LaptopSecrets,
-        temporal: TemporalConnection | None,
+        temporal: Mapping[str, str],
         script_urls: Mapping[Key, Mapping[str, str]],
     ) -> None:
         self._bundle = bundle
@@ -105,6 +80,7 @@ class _Planner:
         self._temporal = temporal
         self._script_urls = script_urls
         self.problems: list[str] = []
+        self._environments = Environments(bundle, secrets, self.problems)
         self.notes: list[str] = []
 
     def plan_servers(self) -> Iterator[tuple[str, ServerPlan]]:
@@ -127,7 +103,9 @@ class _Planner:
     def _http_server(self, name: str, server: MCPServer, managed: ManagedServer) -> ServerPlan:
         path = managed.path if managed.path.startswith("/") else f"/{managed.path}"
         command = self._command(server, managed)
-        environ = self._environ(server.namespace, managed.env, managed.env_from, f"MCPServer/{server.name}")
+        environ = self._environments.of_program(
+            server.namespace, managed.env, managed.env_from, f"MCPServer/{server.name}"
+        )
         digest = hash_of([command, environ, digest_of(code_named_by(command))])
         url = f"http://127.0.0.1:{managed.port}{path}"
         return ServerPlan(name, "http", url, tuple(command), environ, digest)
@@ -170,15 +148,15 @@ class _Planner:
             config_maps=self.maps_of(namespace),
             instructions={agent.name: text for agent in agents if (text := self._read_instructions(agent)) is not None},
             mcp_urls={key.split("/")[1]: plan.url for key, plan in servers.items() if plan.url and plan.kind == "http"},
-            temporal=self._temporal,
             python_path=[*folders, str(Path.cwd())],
         )
         for missing in rendered.missing:
             if missing.kind != "MCPServer":
                 key = f" has no key {missing.key!r}" if missing.key else " is not among the files"
                 self.problems.append(f"{missing.used_by}: {missing.kind} {missing.name!r}{key}; add it")
-        environ = {**self._secrets.more, **self._environ(namespace, worker.env, worker.env_from, label)}
-        environ |= self._secret_environ(rendered.config, namespace, label)
+        environ = {**self._secrets.more, **self._environments.of_program(namespace, worker.env, worker.env_from, label)}
+        environ |= self._environments.of_worker(rendered.config, namespace, label)
+        environ |= self._temporal
         used = {tool.mcp.server_ref.name for agent in agents for tool in agent.spec.tools if tool.mcp is not None}
         code = [*(python_files(folders) if _has_functions(agents, worker) else ())]
         codes = [
@@ -215,7 +193,7 @@ class _Planner:
         # Bedrock speaks Anthropic's protocol, but wants AWS' credentials.
         provider = "openai" if model["provider"] == "openai" else "anthropic"
         kept = {name: model[name] for name in ("name", "parameters") if name in model}
-        key = {"secretKeyRef": {"name": SCRIPT_SECRET, "key": _SCRIPT_KEY}}
+        key = {"secretKeyRef": {"name": SCRIPT_SECRET, "key": SCRIPT_KEY}}
         wire["spec"]["model"] = {**kept, "provider": provider, "baseURL": urls[provider], "apiKey": key}
         return Agent.parse(wire)
 
@@ -258,68 +236,6 @@ class _Planner:
     def maps_of(self, namespace: str) -> dict[str, dict[str, str]]:
         """The ConfigMaps of a namespace."""
         return {key.name: data for key, data in self._bundle.config_maps.items() if key.namespace == namespace}
-
-    def _environ(
-        self, namespace: str, env: list[EnvVar] | None, sources: list[EnvSource] | None, label: str
-    ) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for source in sources or ():
-            ref = source.secret_ref or source.config_map_ref
-            assert ref is not None
-            kind = "Secret" if source.secret_ref is not None else "ConfigMap"
-            data = (
-                self._secrets.all_of(namespace, ref.name)
-                if kind == "Secret"
-                else self._bundle.config_maps.get(Key(namespace, ref.name))
-            )
-            if data is None and not getattr(ref, "optional", False):
-                self.problems.append(f"{label}: {kind} {ref.name!r} of envFrom is not among the files; add it")
-            found |= {f"{source.prefix or ''}{name}": value for name, value in (data or {}).items()}
-        for variable in env or ():
-            value = variable.value
-            if variable.value_from is not None:
-                if (secret := variable.value_from.secret_key_ref) is not None:
-                    value = self._secret(namespace, secret.name, secret.key, bool(secret.optional), label)
-                elif (plain := variable.value_from.config_map_key_ref) is not None:
-                    value = self._bundle.config_maps.get(Key(namespace, plain.name), {}).get(plain.key)
-                    if value is None and not plain.optional:
-                        self.problems.append(
-                            f"{label}: ConfigMap {plain.name!r} with key {plain.key!r} is not among the files; add it"
-                        )
-            if value is not None:
-                found[variable.name] = value
-        return found
-
-    def _secret_environ(self, config: WorkerConfig, namespace: str, label: str) -> dict[str, str]:
-        found = {}
-        for entry in config.secrets:
-            if entry.name == SCRIPT_SECRET:
-                value: str | None = "scripted"
-            else:
-                value = self._secret(namespace, entry.name, entry.key, entry.optional, label)
-            if value is not None and entry.env is not None:
-                found[entry.env] = value
-        for agent in config.agents:
-            variables = KEY_VARIABLES.get(agent.spec.model.provider, ())
-            if agent.spec.model.api_key is None and variables and not self._has_any({**found}, variables):
-                self.problems.append(
-                    f"Agent/{agent.name} has no API key: set {variables[0]}, or give spec.model.apiKey; without any,"
-                    " a model_script.py beside the manifests can play the model's part"
-                )
-        return found
-
-    def _has_any(self, found: Mapping[str, str], variables: Iterable[str]) -> bool:
-        return any(found.get(name) or self._secrets.environ.get(name) for name in variables)
-
-    def _secret(self, namespace: str, name: str, key: str, optional: bool, label: str) -> str | None:
-        value = self._secrets.get(namespace, name, key)
-        if value is None and not optional:
-            long, short = variables_of(name, key)
-            self.problems.append(
-                f"{label} needs key {key!r} of Secret {name!r}: set the environment variable {short} (or {long}), write"
-                " it into a file and name that with --env-file, or add the Secret to the files"
-            )
-        return value
 
 
 def _has_functions(agents: Iterable[Agent], worker: WorkerSpec) -> bool:

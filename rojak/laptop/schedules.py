@@ -21,6 +21,7 @@ from rojak.schedules import (
     DesiredSchedule,
     applied_hash,
     create_request,
+    is_paused_by_hand,
     owner_in,
     owner_of,
     update_request,
@@ -86,8 +87,9 @@ class ScheduleKeeper:
             before = self._applied.get(desired.id)
             if before == (desired.hash, applied_hash(described), desired.paused):
                 return ""
-            # A pause made elsewhere stays, unless the file changes its mind.
-            paused = desired.paused if before is None or before[2] != desired.paused else None
+            # A pause made elsewhere stays, unless the file changes its mind; also one of a run before that was killed.
+            keeps = is_paused_by_hand(described) if before is None else before[2] == desired.paused
+            paused = None if keeps else desired.paused
             change = await update_request(
                 desired, described, paused=paused, namespace=self._client.namespace, identity=_IDENTITY
             )

@@ -186,7 +186,9 @@ class Launcher:
 
     def __init__(self, board: Board, folder: Path) -> None:
         self._board, self.folder = board, folder
-        self._environ = {**child_environ(), "PYTHONUNBUFFERED": "1"}
+        # Which Temporal a worker talks to is said with its order; what the environment says may be another one.
+        environ = {name: value for name, value in child_environ().items() if not name.startswith("TEMPORAL_")}
+        self._environ = {**environ, "PYTHONUNBUFFERED": "1"}
         self._spare: WorkerProcess | None = None
         self._closed = False
 

@@ -85,6 +85,12 @@ def owner_of(described: DescribeScheduleResponse) -> str | None:
     return owner_in(described.memo)
 
 
+def is_paused_by_hand(described: DescribeScheduleResponse) -> bool:
+    """Whether it is paused, and not because the manifest said so."""
+    state = described.schedule.state
+    return bool(state.paused) and state.notes != _PAUSE_NOTE
+
+
 def owner_in(memo: Memo) -> str | None:
     """Whose schedule it is that has this memo."""
     payload = memo.fields.get(OWNER_MEMO)

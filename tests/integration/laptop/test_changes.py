@@ -6,97 +6,13 @@ import asyncio
 import os
 import signal
 import time
-import uuid
-from collections.abc import Iterator
-from pathlib import Path
-from textwrap import dedent
-from typing import Any
 
 import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from rojak import Rojak, TaskParams
-from rojak.agents import AgentRef
 from tests.integration.laptop.dev_process import DevProcess
-
-AGENT = """
-apiVersion: rojak.dev/v1alpha1
-kind: Agent
-metadata: {name: %(name)s}
-spec:
-  instructions: %(instructions)s
-  model: {provider: openai, name: gpt-5-mini, apiKey: {secretKeyRef: {name: openai, key: api-key}}}
-  tools:
-    - function: {name: "tools:greet"}
-"""
-SCHEDULE = """
-apiVersion: rojak.dev/v1alpha1
-kind: Schedule
-metadata: {name: daily}
-spec: {agentRef: {name: one}, message: Hello, cron: "0 9 * * *"}
-"""
-TOOLS = """
-def greet() -> str:
-    return "%s"
-"""
-#: Says what it was told, and what the function returned.
-SCRIPT = """
-from rojak.testing import Reply, call
-
-def write_script(model):
-    def answer(conversation):
-        if conversation.last.role == "tool":
-            return Reply(conversation.system + " / " + conversation.last.text)
-        return Reply(tool_calls=[call("greet")])
-    model.otherwise().reply(answer)
-"""
-
-
-class Project:
-    """Files of two agents, each with a worker of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.namespace = f"dev-{uuid.uuid4().hex[:8]}"
-        self.write("one.yaml", AGENT % {"name": "one", "instructions": "First."})
-        self.write("two.yaml", AGENT % {"name": "two", "instructions": "Second."})
-        self.write("schedule.yaml", SCHEDULE)
-        self.write("tools.py", TOOLS % "hello")
-        self.write("model_script.py", SCRIPT)
-
-    def write(self, name: str, text: str) -> None:
-        (self.folder / name).write_text(dedent(text))
-
-    def pool(self, name: str) -> str:
-        return f"{self.namespace}/{name}"
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
-
-
-@pytest.fixture
-def dev(project: Project, temporal_address: str) -> Iterator[DevProcess]:
-    with DevProcess("-f", project.folder, "-n", project.namespace, "--address", temporal_address) as dev:
-        dev.wait_for(f"ready: rojak chat two --address {temporal_address} -n {project.namespace}")
-        yield dev
-
-
-class Talk:
-    """A session with an agent of the project."""
-
-    def __init__(self, client: Client, project: Project, agent: str) -> None:
-        self._rojak = Rojak(client, f"{project.namespace}.{agent}")
-        self._agent: Any = AgentRef(agent)
-        self._id = f"talk-{uuid.uuid4().hex[:8]}"
-
-    async def say(self, text: str = "Hi") -> str:
-        task = TaskParams(agent=self._agent, messages=[{"role": "user", "content": text}])
-        self._agent = None
-        result = (await self._rojak.run(id=self._id, type="persistent", task=task, timeout=60)).result
-        return str(result.messages[-1].text)
+from tests.integration.laptop.project import AGENT, SCHEDULE, TOOLS, Project, Talk
 
 
 @pytest.mark.timeout(240)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.laptop.dev_process import DevProcess
-from tests.integration.laptop.test_changes import AGENT
+from tests.integration.laptop.project import AGENT
 
 
 def run(*arguments: str | Path, **environ: str) -> tuple[int, str]:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from rojak.laptop.environment import agents_without_key
 from rojak.laptop.plan import Plan, PlanError
-from rojak.laptop.planner import agents_without_key, make_plan
+from rojak.laptop.planner import make_plan
 from rojak.laptop.secrets import LaptopSecrets
 from rojak.manifests import Key, load
-from rojak.manifests.worker import TemporalConnection
 
+TEMPORAL = {"TEMPORAL_ADDRESS": "localhost:7233"}
 MODEL = "{provider: openai, name: m, apiKey: {secretKeyRef: {name: openai, key: api-key}}}"
 
 
@@ -43,7 +44,7 @@ def plan(
     return make_plan(
         bundle,
         LaptopSecrets(bundle.secrets, {"OPENAI_API_KEY": "k"} if environ is None else environ, {}),
-        temporal=TemporalConnection(address="localhost:7233"),
+        temporal=TEMPORAL,
         has_attributes=True,
         script_urls=scripts or {},
         owner="dev:here",
@@ -67,7 +68,7 @@ def test_agents_of_a_pool_share_a_worker_and_others_have_their_own(tmp_path: Pat
     pool = made.pools["default/shared"]
     assert pool.task_queues == ("default.a", "default.b")
     assert pool.config.max_concurrent_calls == 7
-    assert pool.environ == {"ROJAK_SECRET_OPENAI__API_KEY": "k"}
+    assert pool.environ == {"ROJAK_SECRET_OPENAI__API_KEY": "k", **TEMPORAL}
     assert "'k'" not in repr(pool)
 
 
@@ -149,7 +150,8 @@ def test_what_is_for_clusters_is_passed_over_with_a_note(tmp_path: Path) -> None
         resource("Schedule", "s", "{agentRef: {name: a}, message: Hi, cron: '@daily', session: Continued}"),
         resource("Schedule", "t", "{agentRef: {name: a}, message: Hi, cron: '@daily', deletionPolicy: Orphan}"),
     )
-    assert made.pools["default/a"].config.temporal.address == "localhost:7233"
+    assert made.pools["default/a"].config.temporal.address is None
+    assert made.pools["default/a"].environ["TEMPORAL_ADDRESS"] == "localhost:7233"
     assert list(made.schedules) == ["default.s", "default.t"]
     assert made.schedules["default.t"].owner == "dev:here/default/t"
     assert made.orphans == {"default.t"}
