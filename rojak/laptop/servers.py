@@ -86,9 +86,11 @@ class Servers:
 
     async def _watch(self, plan: ServerPlan, entry: ServerEntry, child: ChildProcess) -> None:
         """Until it ends."""
+        # The entry's state does not tell: workers say there what they see, which may be the process before.
+        listens = False
         while child.exit_code() is None:
-            if entry.state is not State.UP and await _listens(plan.url or ""):
-                entry.state = State.UP
+            if not listens and await _listens(plan.url or ""):
+                listens, entry.state = True, State.UP
                 self._board.good(f"MCP server {plan.name}: process {child.pid} listens at {plan.url}")
             await asyncio.sleep(_LOOK)
 
