@@ -20,6 +20,7 @@ from rojak_operator.health import HealthServer
 from rojak_operator.kube import ApiError, Kube
 from rojak_operator.leader import Leadership
 from rojak_operator.metrics import Metrics, count_conditions
+from rojak_operator.own_writes import OwnWrites
 from rojak_operator.reporter import Reporter
 from rojak_operator.resources import KEDA, MANIFESTS, OWNED, REFERENCED, SCALED_OBJECT, Key, Resource
 from rojak_operator.settings import OperatorSettings, describe
@@ -126,7 +127,7 @@ class Operator:
         has_keda = await kube.serves(SCALED_OBJECT)
         resources = _resources(has_keda=has_keda)
         await self._fill_store(kube, resources)
-        applier = Applier(kube, self.store, self.metrics)
+        writes = OwnWrites(self.store, lambda key, delay: context.wake(key, delay))
         runner = Runner(
             lambda key: RECONCILERS[key.kind](context, key), workers=self.settings.workers, observer=self.metrics
         )
@@ -134,8 +135,9 @@ class Operator:
             settings=self.settings,
             kube=kube,
             store=self.store,
-            applier=applier,
-            reporter=Reporter(kube),
+            applier=Applier(kube, self.store, writes, self.metrics),
+            reporter=Reporter(kube, writes),
+            writes=writes,
             metrics=self.metrics,
             temporal=Connections(self.metrics, requests_per_second=self.settings.temporal_requests_per_second),
             wake=lambda key, delay: self._wake(schedulers if key.kind == "Schedule" else runner, key, delay),
@@ -151,8 +153,7 @@ class Operator:
         self._runners = [runner, schedulers]
         watches = Watches(
             resources,
-            store=self.store,
-            wake=context.wake,
+            writes=writes,
             heard=lambda name: self.metrics.heard(name, time.time()),
             namespaces=self.settings.watch_namespaces,
             started=self.take_signals,
@@ -161,7 +162,7 @@ class Operator:
             kube,
             self.store,
             self.metrics,
-            forget=watches.forget,
+            forget=writes.forget,
             interval=self.settings.audit,
             namespaces=self.settings.watch_namespaces,
         )

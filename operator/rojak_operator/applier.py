@@ -9,8 +9,9 @@ from typing import Any
 
 from rojak_operator.desired.drift import find_drift
 from rojak_operator.desired.names import DESIRED_HASH, controller_of
-from rojak_operator.kube import ApiError, Kube
+from rojak_operator.kube import ApiError, ConflictError, Kube
 from rojak_operator.metrics import Metrics
+from rojak_operator.own_writes import OwnWrites
 from rojak_operator.resources import BY_KIND, Key
 from rojak_operator.store import Store
 
@@ -37,8 +38,9 @@ class Applied:
 class Applier:
     """Applies on behalf of one operator."""
 
-    def __init__(self, kube: Kube, store: Store, metrics: Metrics) -> None:
+    def __init__(self, kube: Kube, store: Store, writes: OwnWrites, metrics: Metrics) -> None:
         self._kube = kube
+        self._writes = writes
         self._store = store
         self._metrics = metrics
         # What the API server wrote differently than we did: it is not drift, however often it is found.
@@ -65,10 +67,15 @@ class Applier:
             await self._prune(owner, uid, desired)
         return applied
 
-    async def _apply_one(self, obj: Mapping[str, Any], uid: str, applied: Applied, *, was_there: bool) -> None:
+    async def _apply_one(
+        self, obj: Mapping[str, Any], uid: str, applied: Applied, *, was_there: bool, asks: bool = False
+    ) -> None:
         kind, metadata = obj["kind"], obj["metadata"]
         key = Key(kind, metadata["namespace"], metadata["name"])
-        live = await self._find(key)
+        # A new Deployment is made without asking for one before. If there is one of somebody else, its selector is
+        # another one, which is one field: unless forced, the API server does not let us have it.
+        tries = kind == "Deployment" and not was_there and not asks and self._store.get(key) is None
+        live = None if tries else await self._find(key)
         if live is not None and controller_of(live).get("uid") != uid:
             self._metrics.applied(kind, "taken")
             applied.taken.append(str(key))
@@ -85,8 +92,10 @@ class Applier:
             where = {"kind": key.kind, "namespace": key.namespace, "object": key.name, "paths": sorted(paths)[:10]}
             logger.warning("%s was changed or deleted by somebody else and is mended", key, extra=where)
         try:
-            now = await self._kube.apply(obj)
+            now = await self._writes.do(BY_KIND[kind], key, self._kube.apply(obj, force=not tries))
         except ApiError as error:
+            if tries and isinstance(error, ConflictError):
+                return await self._apply_one(obj, uid, applied, was_there=was_there, asks=True)
             self._metrics.applied(kind, "refused")
             if error.is_transient:
                 raise

@@ -28,7 +28,7 @@ class Audit:
     """Compares while `run` runs.
 
     Args:
-        forget: called for an object that the store still has and that is gone.
+        forget: called with key and uid of an object that the store still has and that is gone.
         clock: seconds since the epoch.
     """
 
@@ -38,7 +38,7 @@ class Audit:
         store: Store,
         metrics: Metrics,
         *,
-        forget: Callable[[Key], None],
+        forget: Callable[[Key, str], None],
         interval: float,
         namespaces: Iterable[str] = (),
         grace: float = GRACE,
@@ -78,7 +78,8 @@ class Audit:
         gone = {key for key, version in suspicious if version is None}
         for key in gone:
             logger.warning("%s is gone without its watch having told", key)
-            self._forget(key)
+            if (stored := self._store.get(key)) is not None:
+                self._forget(key, stored.uid)
         if late := len(suspicious) - len(gone):
             self._behind[resource.plural] = self._behind.get(resource.plural, 0) + 1
             logger.warning("the watch of %s is behind by %d objects", resource.plural, late)

@@ -25,6 +25,17 @@ def keys_to_wake(changed: Key, store: Store) -> Iterable[Key]:
     return list(woken)
 
 
+def keys_to_wake_by_own_write(written: Key, store: Store) -> Iterable[Key]:
+    """The same for what we wrote ourselves: a status, or an object for an owner of whom it is known already."""
+    if written.kind not in _MANIFEST_KINDS:
+        stored = store.get(written)
+        return [key for key in keys_to_wake(written, store) if stored is None or key != stored.owner]
+    if written.kind in ("MCPServer", "WorkerPool"):
+        # Agents count the tools of their servers, and are as ready as their pool.
+        return [key for key in store.referrers(written) if key.kind == "Agent"]
+    return []
+
+
 def _further(key: Key, store: Store) -> list[Key]:
     """An Agent is part of its pool's configuration, and shows how its pool is; MCP servers reach it through both."""
     if key.kind == "Agent":

@@ -76,6 +76,8 @@ class Kube:
         self._field_manager = field_manager
         # We retry on our own terms: a reconciler starts again from what it reads then.
         configuration.retries = None
+        # Else a file of passwords (.netrc) is looked for at every request, in a thread. kopf does without as well.
+        configuration.client_session_kwargs = {"trust_env": False}
         self._client = ApiClient(configuration)
         self._bucket = TokenBucket(requests_per_second, burst=2 * requests_per_second)
 
@@ -157,10 +159,16 @@ class Kube:
                 return found
             query["continue"] = proceed
 
-    async def apply(self, obj: Mapping[str, Any], *, subresource: str | None = None) -> dict[str, Any]:
-        """Server-side apply: the fields in ``obj`` become ours and get its values; what we had and left out goes."""
+    async def apply(
+        self, obj: Mapping[str, Any], *, subresource: str | None = None, force: bool = True
+    ) -> dict[str, Any]:
+        """Server-side apply: the fields in ``obj`` become ours and get its values; what we had and left out goes.
+
+        Raises:
+            ConflictError: others have set fields to other values, and ``force`` does not take them away.
+        """
         path = self._path_of(obj, subresource)
-        query = {"fieldManager": self._field_manager, "force": "true"}
+        query = {"fieldManager": self._field_manager} | ({"force": "true"} if force else {})
         return await self._request("PATCH", path, query, dict(obj), _APPLY)
 
     async def json_patch(

@@ -12,6 +12,7 @@ from typing import Any
 from rojak.manifests.hashing import hash_of
 from rojak_operator.desired.conditions import Finding, merge_conditions, transitions
 from rojak_operator.kube import ApiError, ConflictError, Kube, NotFoundError
+from rojak_operator.own_writes import OwnWrites
 from rojak_operator.resources import BY_KIND, Key
 
 logger = logging.getLogger(__name__)
@@ -36,8 +37,9 @@ class Reporter:
         clock: the time as Kubernetes writes it.
     """
 
-    def __init__(self, kube: Kube, *, clock: Callable[[], str] = utc_now) -> None:
+    def __init__(self, kube: Kube, writes: OwnWrites, *, clock: Callable[[], str] = utc_now) -> None:
         self._kube = kube
+        self._writes = writes
         self._clock = clock
         # What was written last: a CRD that is older than we are drops fields, which is no reason to write again.
         self._written: dict[Key, str] = {}
@@ -60,8 +62,10 @@ class Reporter:
         # Not applied server-side: that refuses the whole status when a definition that is older than we are lacks a
         # field, and a patch only loses the field.
         patch = {"metadata": {"uid": metadata.get("uid")}, "status": merge_patch(old, new)}
+        resource = BY_KIND[key.kind]
+        request = self._kube.merge_patch(resource, key.namespace, key.name, patch, subresource="status")
         try:
-            await self._kube.merge_patch(BY_KIND[key.kind], key.namespace, key.name, patch, subresource="status")
+            await self._writes.do(resource, key, request, generation=generation)
         except (NotFoundError, ConflictError):
             # It is gone, or has a successor of the same name, which will be looked at by itself.
             return new

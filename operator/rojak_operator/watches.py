@@ -15,23 +15,17 @@ from typing import Any
 
 import kopf
 
-from rojak_operator.dependants import keys_to_wake
+from rojak_operator.own_writes import OwnWrites
 from rojak_operator.resources import MANAGED_BY, MANAGED_BY_LABEL, Key, Resource
-from rojak_operator.store import Store, make_stored
 
 logger = logging.getLogger(__name__)
-
-#: Seconds to wait for what comes together: the events of all the objects that were made for one owner, and the agents
-#: of one pool, which is then rendered once.
-GATHER = 0.2
 
 
 class Watches:
     """Watches a set of resources while `run` runs.
 
     Args:
-        store: where objects are remembered.
-        wake: called with a key and a delay in seconds for each object that has to be looked at.
+        writes: remembers objects, and knows which of them are only what we wrote ourselves.
         heard: called with the plural of a resource for each event.
         started: called when kopf has begun, which takes over the handling of signals.
     """
@@ -40,16 +34,14 @@ class Watches:
         self,
         resources: Iterable[Resource],
         *,
-        store: Store,
-        wake: Callable[[Key, float], None],
+        writes: OwnWrites,
         heard: Callable[[str], None],
         namespaces: Iterable[str] = (),
         started: Callable[[], None] = lambda: None,
     ) -> None:
         self._started = started
         self._resources = {resource.kind: resource for resource in resources}
-        self._store = store
-        self._wake = wake
+        self._writes = writes
         self._heard = heard
         self._namespaces = tuple(namespaces)
 
@@ -88,35 +80,25 @@ class Watches:
         async def notice(event: Any, body: kopf.Body, **_: Any) -> None:
             self._heard(name)
             obj = dict(body)
-            metadata = obj["metadata"]
-            key = Key(resource.kind, metadata.get("namespace", ""), metadata["name"])
             if event.get("type") == "DELETED":
-                self._forget(key, str(metadata.get("uid", "")))
+                metadata = obj["metadata"]
+                key = Key(resource.kind, metadata.get("namespace", ""), metadata["name"])
+                self._writes.forget(key, str(metadata.get("uid", "")))
             else:
-                self._remember(resource, obj)
-                self._wake_for(key)
+                self._writes.learn(resource, obj, is_listed=event.get("type") is None)
 
-    def _remember(self, resource: Resource, obj: dict[str, Any]) -> None:
-        key, stored, references = make_stored(resource, obj)
-        self._store.put(key, stored, references)
 
-    def _forget(self, key: Key, uid: str) -> None:
-        stored = self._store.get(key)
-        # A successor of the same name may be there already.
-        if stored is not None and stored.uid == uid:
-            self._wake_for(key)
-            self._store.remove(key)
-        self._wake_for(key)
+class _NoMemory(kopf.DiffBaseStorage):
+    """kopf is to compare nothing: by default it copies and strips each object that it hears of."""
 
-    def _wake_for(self, key: Key) -> None:
-        for other in keys_to_wake(key, self._store):
-            self._wake(other, 0.0 if other == key else GATHER)
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
 
-    def forget(self, key: Key) -> None:
-        """It is gone, as somebody else found out."""
-        stored = self._store.get(key)
-        if stored is not None:
-            self._forget(key, stored.uid)
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
 
 
 def _settings(resources: Iterable[Resource]) -> kopf.OperatorSettings:
@@ -125,6 +107,7 @@ def _settings(resources: Iterable[Resource]) -> kopf.OperatorSettings:
     settings.posting.enabled = False
     # No list of namespaces and no list of CRDs: fewer rights, fewer requests.
     settings.scanning.disabled = True
+    settings.persistence.diffbase_storage = _NoMemory()
     settings.queueing.idle_timeout = 1.0
     # A large cluster comes in pieces: one answer with all of it would take much memory.
     settings.watching.chunk_size = 100

@@ -82,18 +82,22 @@ class WorkQueue:
         heapq.heappush(self._heap, (due, key))
 
     def take(self, now: float) -> tuple[Key, float] | None:
-        """A key to work on and the seconds that it waited, or None. Call `finish` or `fail` when done."""
+        """A key to work on and the seconds that it waited, or None. Call `finish` or `fail` when done.
+
+        Earlier requests to look at it later are void then; those that come during the work are not: what they are
+        about may have been read already.
+        """
         self._wake(now)
         if not self._ready:
             return None
         key = self._ready.popleft()
         self._in_work.add(key)
+        self._due.pop(key, None)
         return key, now - self._waiting_since.pop(key)
 
     def finish(self, key: Key, now: float, requeue_after: float | None = None) -> None:
-        """It went well. Earlier requests to look at it later are void."""
+        """It went well."""
         self._failures.pop(key, None)
-        self._due.pop(key, None)
         self._release(key)
         if requeue_after is not None:
             self.add_after(key, requeue_after, now)
@@ -105,7 +109,6 @@ class WorkQueue:
         # Half of it is chance, so that a thousand that failed together do not come back together.
         backoff = min(FIRST_DELAY * 2.0 ** min(failures, 16), LAST_DELAY) * (0.5 + 0.5 * self.jitter())
         delay = backoff if after is None else after
-        self._due.pop(key, None)
         self._release(key)
         self.add_after(key, delay, now)
         return delay

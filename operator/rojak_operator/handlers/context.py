@@ -18,6 +18,7 @@ from rojak_operator.desired.references import Reference
 from rojak_operator.discovery import Discovered
 from rojak_operator.kube import Kube
 from rojak_operator.metrics import Metrics
+from rojak_operator.own_writes import OwnWrites
 from rojak_operator.reporter import Reporter, utc_now
 from rojak_operator.resources import CONFIG_MAP, SECRET, Key
 from rojak_operator.settings import OperatorSettings
@@ -60,6 +61,7 @@ class Context:
     store: Store
     applier: Applier
     reporter: Reporter
+    writes: OwnWrites
     metrics: Metrics
     temporal: Connections
     wake: Callable[[Key, float], None]

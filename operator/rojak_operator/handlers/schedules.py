@@ -141,15 +141,19 @@ async def _converge(
     old: Mapping[str, Any],
 ) -> DescribeScheduleResponse | None:
     """Create or update; the schedule as it is then, or None if it is somebody else's."""
-    described = await temporal.describe(desired.id)
-    uid = obj["metadata"]["uid"]
-    if described is None:
-        if old.get("appliedHash"):
+    described = None
+    if old.get("appliedHash"):
+        described = await temporal.describe(desired.id)
+        if described is None:
             logger.warning("schedule %s was deleted by somebody else and is made anew", desired.id)
             context.metrics.drifted("TemporalSchedule")
+    if described is None:
         # Created twice with one request id is created once; the time keeps a later creation from being taken for it.
-        await temporal.create(desired, request_id=hash_of([uid, desired.hash, datetime.now(UTC).isoformat()], 32))
-        return await _described(temporal, desired.id)
+        request_id = hash_of([obj["metadata"]["uid"], desired.hash, datetime.now(UTC).isoformat()], 32)
+        is_new = await temporal.create(desired, request_id=request_id)
+        described = await _described(temporal, desired.id)
+        if is_new:
+            return described
     if owner_of(described) != desired.owner:
         return None
     pause = desired.paused if old.get("appliedPaused") not in (None, desired.paused) else None
@@ -284,7 +288,8 @@ async def _set_finalizer(
         annotations = {**(metadata.get("annotations") or {}), CONNECTION: json.dumps(connection, sort_keys=True)}
         operations.append({"op": "add", "path": "/metadata/annotations", "value": annotations})
     try:
-        return await context.kube.json_patch(SCHEDULE, key.namespace, key.name, operations) | {"kind": key.kind}
+        request = context.kube.json_patch(SCHEDULE, key.namespace, key.name, operations)
+        return await context.writes.do(SCHEDULE, key, request) | {"kind": key.kind}
     except NotFoundError:
         return obj
     except ConflictError:

@@ -80,6 +80,20 @@ def test_working_on_it_makes_the_planned_time_void() -> None:
     assert queue.take(101) is not None
 
 
+def test_what_is_asked_for_during_the_work_is_not_void_with_its_end() -> None:
+    queue = certain()
+    queue.add(A, 0)
+    queue.take(0)
+    queue.add_after(A, 0.2, 0)
+    queue.finish(A, 0.1, requeue_after=600)
+    assert queue.take(0.2) == (A, 0)
+    queue.add_after(A, 0.2, 0.2)
+    assert queue.fail(A, 0.3) == FIRST_DELAY
+    assert queue.take(0.5) is not None
+    queue.finish(A, 0.5)
+    assert queue.until_next(0.5) is None
+
+
 def test_the_oldest_wait_is_known() -> None:
     queue = certain()
     assert queue.oldest(5) == 0
