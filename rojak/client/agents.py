@@ -7,7 +7,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from temporalio.api.enums.v1 import WorkerStatus
-from temporalio.api.workflowservice.v1 import ListWorkersRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest, ListWorkersRequest
 from temporalio.client import ActivityFailureError, Client
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -21,6 +21,10 @@ ANSWER_TIMEOUT = timedelta(seconds=5)
 #: A worker that has not been heard of for longer than this is gone.
 _FRESH = timedelta(seconds=45)
 _PAGE = 200
+#: The first server that does both, and what switches each of them there.
+_SERVER = "1.32"
+_TELL = "tell which workers there are"
+_SETTINGS = ("frontend.WorkerHeartbeatsEnabled", "activity.enableStandalone")
 #: Task queues that are asked at the same time.
 _CONCURRENCY = 20
 
@@ -84,7 +88,7 @@ async def _ask(client: Client, task_queue: str) -> list[AgentDescription]:
             " instance with `rojak dev` or `rojak worker --config FILE`"
         ) from None
     except RPCError as error:
-        raise _cannot(error, "run activities without a workflow") from error
+        raise await _explain(client, error, "run activities without a workflow") from error
     return answer
 
 
@@ -98,7 +102,7 @@ async def _find_queues(client: Client) -> dict[str, set[str]]:
         try:
             answer = await client.workflow_service.list_workers(request, timeout=ANSWER_TIMEOUT)
         except RPCError as error:
-            raise _cannot(error, "tell which workers there are") from error
+            raise await _explain(client, error, _TELL) from error
         for info in answer.workers_info:
             beat = info.worker_heartbeat
             is_there = (
@@ -109,10 +113,46 @@ async def _find_queues(client: Client) -> dict[str, set[str]]:
                 queues.setdefault(beat.task_queue, set()).add(beat.worker_identity)
         token = answer.next_page_token
         if not token:
-            return queues
+            break
+    if not queues:
+        await _check_heartbeats(client)
+    return queues
 
 
-def _cannot(error: RPCError, what: str) -> RojakError:
-    if error.status in (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED):
-        return RojakError(f"this Temporal server cannot {what} ({error.status.name}); it takes server 1.32 or later")
+async def _check_heartbeats(client: Client) -> None:
+    """Where workers' heartbeats are not kept, no worker found does not mean that there is none.
+
+    Raises:
+        RojakError: they are not kept.
+    """
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    try:
+        described = await client.workflow_service.describe_namespace(request, timeout=ANSWER_TIMEOUT)
+    except RPCError:
+        return  # it may be asked for workers, and not for this
+    if not described.namespace_info.capabilities.worker_heartbeats:
+        raise await _cannot(client, _TELL, "it keeps no heartbeats of workers")
+
+
+async def _explain(client: Client, error: RPCError, what: str) -> RojakError:
+    """What the server's refusal means for a person, and what to do about it."""
+    if error.status is RPCStatusCode.PERMISSION_DENIED:
+        return RojakError(
+            f"Temporal does not allow this login to {what} ({error.message}); ask whoever runs it. Agents can be"
+            " talked to by name without it"
+        )
+    if error.status is RPCStatusCode.UNIMPLEMENTED:
+        return await _cannot(client, what, error.message)
     return RojakError(f"Temporal does not answer: {error.message}")
+
+
+async def _cannot(client: Client, what: str, why: str) -> RojakError:
+    try:
+        system = await client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=ANSWER_TIMEOUT)
+        version = system.server_version
+    except RPCError:
+        version = "of an unknown version"
+    return RojakError(
+        f"this Temporal server ({version}) cannot {what} ({why}): that takes server {_SERVER} or later, where"
+        f" {' and '.join(_SETTINGS)} are not switched off. Agents can be talked to by name without it: rojak chat NAME"
+    )

@@ -16,6 +16,7 @@ from rojak.client.events import Done, Event, WaitingForApproval
 from rojak.client.gateway import SessionGateway
 from rojak.client.requests import RunRequest
 from rojak.client.responses import RunResponse
+from rojak.client.scheduled_runs import await_scheduled_turn, is_scheduled_turn
 from rojak.client.streaming import EventDeriver, follow, read_progress
 from rojak.client.tasks import check_has_agent
 from rojak.session.reply import Reply
@@ -101,6 +102,8 @@ class SessionRuns:
         if description.close_time is not None:
             # How a run ended is in its history; no worker is needed to read it.
             reply = await self._gateway.read_end(session_id, task_id or "")
+        elif is_scheduled_turn(description):
+            reply = await await_scheduled_turn(self._gateway, description)
         else:
             asked: Reply | None = await self._gateway.query(session_id, contracts.QUERY_REPLY, [task_id], Reply)
             reply = asked or await self._gateway.await_reply(session_id, task_id or "")

@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from temporalio.client import ScheduleOverlapPolicy
+from temporalio.client import Client, ScheduleOverlapPolicy
 
 from rojak import ResumeResponse, Rojak
+from rojak.agents import OpenAIAgentActivities
 from rojak.client.facade import RunStatus
 from rojak.testing import ModelServer
 from rojak.types import ResumeRequest
-from rojak.types.errors import ConfigurationError, RunFailedError, SessionNotFoundError
+from rojak.types.errors import (
+    ConfigurationError,
+    RunCancelledError,
+    RunFailedError,
+    RunTimeoutError,
+    SessionNotFoundError,
+)
 from tests.integration.session.conftest import answer, task
 from tests.integration.session.test_schedules import HOURLY
 
@@ -89,6 +96,79 @@ async def test_a_run_lasts_as_long_as_its_turn_waits_for_a_human(rojak: Rojak, s
     finally:
         await handle.delete()
         await rojak.cancel(session_id)
+
+
+async def test_the_result_of_a_run_that_waits_for_a_human_is_what_it_waits_for_and_then_the_answer(
+    rojak: Rojak, session_id: str
+) -> None:
+    handle = await rojak.create_schedule(session_id, HOURLY, task("call pay", "echo"), session="continued")
+    try:
+        await handle.trigger()
+        (request,) = await approvals_of(rojak, session_id)
+        (run,) = await runs_of(rojak, session_id, "Running")
+        waits = await rojak.get_result(run)
+        assert isinstance(waits, ResumeRequest)
+        assert waits.tool_id == request.tool_id
+        await rojak.run(session_id, resume=ResumeResponse(action="approve", tool_id=request.tool_id))
+        during = await rojak.get_result(run)
+        await runs_of(rojak, session_id, "Completed")
+        # Whether it is asked for before or after the run has ended makes no difference.
+        assert await rojak.get_result(run) == during
+        assert answer(during) == "paid 1"
+    finally:
+        await handle.delete()
+        await rojak.cancel(session_id)
+
+
+async def test_the_result_of_a_run_is_waited_for_while_its_model_answers(
+    rojak: Rojak, model: ModelServer, session_id: str
+) -> None:
+    gate = model.when(last_user="slowly").reply("at last").hold()
+    handle = await rojak.create_schedule(session_id, HOURLY, task("slowly"), session="continued")
+    try:
+        await handle.trigger()
+        (run,) = await runs_of(rojak, session_id, "Running")
+        waiting = asyncio.ensure_future(rojak.get_result(run))
+        with pytest.raises(RunTimeoutError):
+            await rojak.get_result(run, timeout=1.0)
+        assert not waiting.done()
+        gate.release()
+        assert answer(await waiting) == "at last"
+    finally:
+        await handle.delete()
+        await rojak.cancel(session_id)
+
+
+async def test_the_result_of_a_run_that_nobody_has_delivered_yet_is_waited_for(
+    temporal_client: Client, task_queue: str, activities: OpenAIAgentActivities
+) -> None:
+    queue = f"later-{task_queue}"
+    rojak = Rojak(temporal_client, queue)
+    handle = await rojak.create_schedule(queue, HOURLY, task("say Hi"), session="continued")
+    try:
+        await handle.trigger()
+        (run,) = await runs_of(rojak, queue, "Running")
+        waiting = asyncio.ensure_future(rojak.get_result(run))
+        # It has looked for the session, and found none.
+        await asyncio.wait([waiting], timeout=1.0)
+        async with rojak.create_worker([activities]):
+            assert answer(await waiting) == "Hi"
+            await rojak.cancel(queue)
+    finally:
+        await handle.delete()
+
+
+async def test_the_result_of_a_run_whose_session_is_cancelled_meanwhile_says_so(rojak: Rojak, session_id: str) -> None:
+    handle = await rojak.create_schedule(session_id, HOURLY, task("call pay", "echo"), session="continued")
+    try:
+        await handle.trigger()
+        await approvals_of(rojak, session_id)
+        (run,) = await runs_of(rojak, session_id, "Running")
+        await rojak.cancel(session_id)
+        with pytest.raises((RunCancelledError, RunFailedError), match="cancelled"):
+            await rojak.get_result(run)
+    finally:
+        await handle.delete()
 
 
 async def test_a_run_whose_session_is_cancelled_fails_and_asks_nobody_else(
