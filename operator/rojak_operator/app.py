@@ -13,6 +13,7 @@ from importlib import metadata
 from rojak_operator.applier import Applier
 from rojak_operator.audit import Audit
 from rojak_operator.handlers.context import Context
+from rojak_operator.handlers.logins import login_digest
 from rojak_operator.handlers.mcp_servers import ask_mcp_server, reconcile_mcp_server
 from rojak_operator.handlers.schedules import reconcile_schedule
 from rojak_operator.handlers.workers import reconcile_agent, reconcile_pool
@@ -37,6 +38,8 @@ STUCK_AFTER = 600.0
 _CRD_INTERVAL = 5.0
 #: Seconds between looks whether the cluster has KEDA.
 _KEDA_INTERVAL = 60.0
+#: Seconds between looks whether the files of the operator's login to Temporal have changed.
+_LOGIN_INTERVAL = 5.0
 
 #: MCP servers that are asked at the same time.
 DISCOVERERS = 8
@@ -173,6 +176,7 @@ class Operator:
             asyncio.create_task(watches.run(self.stop)),
             asyncio.create_task(self._audit.run(resources)),
             asyncio.create_task(self._watch_for_keda(kube, has_keda)),
+            asyncio.create_task(self._watch_own_login(schedulers)),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -202,6 +206,17 @@ class Operator:
                 if await kube.serves(SCALED_OBJECT) != had_keda:
                     logger.warning("KEDA was installed or removed: the operator starts anew")
                     return
+
+    async def _watch_own_login(self, schedulers: Runner) -> None:
+        """Look at all Schedules when the operator's login to Temporal changes: the one before may have been refused."""
+        known = login_digest(self.settings.defaults.temporal)
+        while True:
+            await asyncio.sleep(_LOGIN_INTERVAL)
+            if (now := login_digest(self.settings.defaults.temporal)) != known:
+                known = now
+                logger.info("the operator's login to Temporal has changed")
+                for key in self.store.keys("Schedule"):
+                    schedulers.add(key)
 
     async def _fill_store(self, kube: Kube, resources: list[Resource]) -> None:
         """List all there is. Kinds that were just installed cannot be listed for some seconds."""

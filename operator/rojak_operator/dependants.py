@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rojak_operator.resources import MANIFESTS, Key
+from rojak_operator.resources import MANIFESTS, REFERENCED, Key
 from rojak_operator.store import Store
 
 _MANIFEST_KINDS = {resource.kind for resource in MANIFESTS}
+_REFERENCED_KINDS = {resource.kind for resource in REFERENCED}
 
 
 def keys_to_wake(changed: Key, store: Store) -> Iterable[Key]:
@@ -22,6 +23,10 @@ def keys_to_wake(changed: Key, store: Store) -> Iterable[Key]:
         woken[referrer] = None
     for key in list(woken):
         woken |= dict.fromkeys(_further(key, store))
+    if changed.kind in _REFERENCED_KINDS:
+        # It may hold the login to Temporal, which Schedules have from their Agents.
+        for key in [key for key in woken if key.kind == "Agent"]:
+            woken |= dict.fromkeys(referrer for referrer in store.referrers(key) if referrer.kind == "Schedule")
     return list(woken)
 
 

@@ -58,9 +58,11 @@ class OperatorSettings:
         """Read them.
 
         Raises:
-            ConfigurationError: a variable has no sense; its name is in the message.
+            ConfigurationError: a variable has no sense, or two exclude each other; their names are in the message.
         """
         read = _Reader(environment)
+        if environment.get("TEMPORAL_API_KEY") and environment.get("TEMPORAL_API_KEY_PATH"):
+            raise ConfigurationError("TEMPORAL_API_KEY and TEMPORAL_API_KEY_PATH are both given; keep one of them")
         return cls(
             namespace=read.text("ROJAK_OPERATOR_NAMESPACE", "rojak-system"),
             identity=read.text("POD_NAME", socket.gethostname()),
@@ -88,6 +90,7 @@ class OperatorSettings:
                     cert_path=environment.get("TEMPORAL_TLS_CLIENT_CERT_PATH"),
                     key_path=environment.get("TEMPORAL_TLS_CLIENT_KEY_PATH"),
                     api_key=environment.get("TEMPORAL_API_KEY"),
+                    api_key_path=environment.get("TEMPORAL_API_KEY_PATH"),
                     worker_api_key=read.key_of_secret("ROJAK_WORKER_API_KEY_SECRET"),
                     worker_cert_secret=environment.get("ROJAK_WORKER_CLIENT_CERT_SECRET"),
                     worker_ca=read.key_of_secret("ROJAK_WORKER_CA_SECRET"),

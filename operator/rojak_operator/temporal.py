@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -38,6 +38,8 @@ T = TypeVar("T")
 #: How long one request may take.
 RPC_TIMEOUT: Final = timedelta(seconds=10)
 _IDENTITY: Final = "rojak-operator"
+#: Seconds that a connection nobody uses is kept: after a change of a login nobody asks for the old one again.
+_KEEP: Final = 3600.0
 _PASSING: Final = frozenset(
     {
         RPCStatusCode.UNAVAILABLE,
@@ -104,11 +106,6 @@ class Login:
         return TLSConfig(
             server_root_ca_cert=self.ca, domain=self.server_name, client_cert=self.cert, client_private_key=self.key
         )
-
-
-def read_file(path: str | None) -> bytes | None:
-    """The content of a file that a setting names."""
-    return Path(path).read_bytes() if path else None
 
 
 class Connection:
@@ -245,12 +242,17 @@ class Connections:
 
     Args:
         requests_per_second: to each namespace of Temporal, and twice that in a burst.
+        clock: seconds, from any beginning.
     """
 
-    def __init__(self, metrics: Metrics, *, requests_per_second: float) -> None:
+    def __init__(
+        self, metrics: Metrics, *, requests_per_second: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._metrics = metrics
         self._rate = requests_per_second
+        self._clock = clock
         self._known: dict[str, Connection] = {}
+        self._used: dict[str, float] = {}
         self._buckets: dict[tuple[str, str], TokenBucket] = {}
 
     async def get(self, login: Login) -> Connection:
@@ -278,11 +280,15 @@ class Connections:
                     code="INVALID_ARGUMENT",
                     is_passing=False,
                 ) from None
+            for old in [known for known, used in self._used.items() if used < self._clock() - _KEEP]:
+                self._forget(old)
             self._known[digest] = Connection(client, bucket, self._metrics, lambda: self._forget(digest))
+        self._used[digest] = self._clock()
         return self._known[digest]
 
     def _forget(self, digest: str) -> None:
         self._known.pop(digest, None)
+        self._used.pop(digest, None)
 
 
 @contextlib.contextmanager

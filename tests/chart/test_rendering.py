@@ -143,9 +143,17 @@ def test_the_operator_understands_its_environment(helm: Helm) -> None:
     ):  # fmt: skip
         assert getattr(default, name) == getattr(plain, name), name
 
-    cloud = OperatorSettings.from_environment(environment(render(helm, values_file("cloud")))).defaults.temporal
+    rendered = render(helm, values_file("cloud"))
+    cloud = OperatorSettings.from_environment(environment(rendered)).defaults.temporal
     assert cloud.tls
-    assert cloud.api_key == "from elsewhere"
+    # A file: the value of a variable would stay as it was when the pod began.
+    assert cloud.api_key is None
+    assert cloud.api_key_path == "/etc/rojak/temporal-api-key/api-key"
+    pod = next(obj for obj in rendered if obj["kind"] == "Deployment")["spec"]["template"]["spec"]
+    volume = next(volume for volume in pod["volumes"] if volume["name"] == "temporal-api-key")
+    assert volume["secret"] == {"secretName": "temporal-api-key", "items": [{"key": "api-key", "path": "api-key"}]}
+    mount = next(mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "temporal-api-key")
+    assert mount == {"name": "temporal-api-key", "mountPath": "/etc/rojak/temporal-api-key", "readOnly": True}
     assert cloud.worker_api_key == ("temporal-api-key", "api-key")
 
     everything = OperatorSettings.from_environment(environment(render(helm, values_file("everything"))))

@@ -10,7 +10,6 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ import pytest
 from temporalio.client import Client
 
 from dev.kubernetes import KubernetesServer
-from dev.kubernetes.pytest_plugin import OPERATOR_ACCOUNT
 from rojak.dev import TemporalServer
 from rojak_operator.resources import DEPLOYMENT
 from tests.operator.cluster import (
@@ -31,6 +29,7 @@ from tests.operator.cluster import (
     new_cluster,
     prepare,
 )
+from tests.operator.conftest import Start
 from tests.operator.proxy import Proxy
 from tests.operator.test_schedules import describe, until
 
@@ -38,40 +37,6 @@ pytestmark = [pytest.mark.durability, pytest.mark.timeout(240)]
 
 AGENT: dict[str, Any] = {"instructions": "You help.", "model": {"provider": "openai", "name": "gpt-x"}}
 SCHEDULE: dict[str, Any] = {"agentRef": {"name": "triage"}, "message": "Anything new?", "cron": "0 * * * *"}
-
-Start = Callable[..., OperatorProcess]
-
-
-@pytest.fixture(scope="module")
-def alone(kubernetes_programs: None) -> Iterator[KubernetesServer]:
-    """An API server where no operator works but a test's own: the one that all tests share works everywhere."""
-    with KubernetesServer(accounts=[OPERATOR_ACCOUNT]) as server:
-        prepare(server)
-        yield server
-
-
-@pytest.fixture
-async def quiet(alone: KubernetesServer) -> AsyncIterator[Cluster]:
-    """A namespace that no operator looks at but the test's own."""
-    async with await connect(alone) as kube:
-        yield await new_cluster(kube)
-
-
-@pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Start]:
-    """Starts operators that end with the test."""
-    started: list[OperatorProcess] = []
-
-    def start(server: KubernetesServer, cluster: Cluster, **environment: str) -> OperatorProcess:
-        log = tmp_path / f"operator-{len(started)}.log"
-        given = {"ROJAK_WATCH_NAMESPACES": cluster.namespace, "ROJAK_RESYNC": "5", **environment}
-        process = OperatorProcess(server, log, **given).start()
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        await asyncio.to_thread(process.stop)
 
 
 async def test_an_operator_that_is_killed_after_any_write_leaves_what_the_next_one_completes(

@@ -26,6 +26,7 @@ class TemporalDefaults:
         cert_path: file with the operator's certificate.
         key_path: file with its key.
         api_key: the operator's.
+        api_key_path: file with it, where it may change.
         worker_api_key: where workers have theirs, in their own namespace.
         worker_cert_secret: a kubernetes.io/tls Secret with the workers' certificate, in their own namespace.
         worker_ca: where workers have whom they trust, in their own namespace.
@@ -39,6 +40,7 @@ class TemporalDefaults:
     cert_path: str | None = None
     key_path: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    api_key_path: str | None = None
     worker_api_key: KeyOfSecret | None = None
     worker_cert_secret: str | None = None
     worker_ca: KeyOfSecret | None = None

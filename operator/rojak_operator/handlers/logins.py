@@ -1,15 +1,19 @@
-"""From what a manifest says of a connection to a login, with the Secrets that it names."""
+"""From what a manifest says of a connection to a login, with the Secrets that it names.
+
+The operator's own login is in files, which are read each time: a Secret that is mounted changes while the pod runs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from rojak.manifests.values import CertificateAuthority, SecretRef
 from rojak.manifests.worker import TemporalConnection
 from rojak_operator.desired.defaults import TemporalDefaults
 from rojak_operator.desired.references import Reference, references_of
 from rojak_operator.handlers.context import Context
-from rojak_operator.temporal import Login, read_file
+from rojak_operator.temporal import Login, TemporalError
 from rojak_operator.workqueue import RetryLater
 
 
@@ -18,6 +22,7 @@ async def make_login(context: Context, namespace: str, connection: TemporalConne
 
     Raises:
         RetryLater: a Secret or ConfigMap is not there, or lacks the key.
+        TemporalError: a file of the operator's own login cannot be read.
     """
     default = context.settings.defaults.temporal
     address = connection.address or default.address
@@ -46,17 +51,38 @@ async def make_login(context: Context, namespace: str, connection: TemporalConne
 
 
 def operator_login(default: TemporalDefaults, namespace: str) -> Login:
-    """The operator's own login."""
+    """The operator's own login, as its files are now.
+
+    Raises:
+        TemporalError: one of them cannot be read.
+    """
+    key = _read(default.api_key_path)
     return Login(
         address=default.address,
         namespace=namespace,
         tls=default.tls,
         server_name=default.tls_server_name,
-        ca=read_file(default.ca_path),
-        cert=read_file(default.cert_path),
-        key=read_file(default.key_path),
-        api_key=default.api_key,
+        ca=_read(default.ca_path),
+        cert=_read(default.cert_path),
+        key=_read(default.key_path),
+        api_key=key.decode(errors="replace").strip() if key is not None else default.api_key,
     )
+
+
+def login_digest(default: TemporalDefaults) -> str:
+    """Tells the operator's own login from the one that it had; empty while it cannot be read."""
+    try:
+        return operator_login(default, default.namespace).digest
+    except TemporalError:
+        return ""
+
+
+def _read(path: str | None) -> bytes | None:
+    try:
+        return Path(path).read_bytes() if path else None
+    except OSError as error:
+        message = f"{path}, which the operator logs in to Temporal with, cannot be read: {error.strerror}"
+        raise TemporalError(message, code="UNAVAILABLE", is_passing=True) from None
 
 
 def _authority(

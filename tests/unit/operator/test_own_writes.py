@@ -177,3 +177,18 @@ async def test_the_status_of_an_agent_is_no_news_for_its_schedules(harness: Harn
     assert harness.woken == []
     harness.event(agent(3, generation=2))
     assert harness.woken == [AGENT_KEY, key_of(schedule)]
+
+
+async def test_a_secret_is_news_for_the_schedules_whose_agents_or_pools_may_log_in_with_it(harness: Harness) -> None:
+    def obj(kind: str, name: str, uid: str, **spec: Any) -> dict[str, Any]:
+        metadata = {"namespace": "ns", "name": name, "uid": uid, "resourceVersion": "1"}
+        return {"kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
+
+    key = {"secretKeyRef": {"name": "login", "key": "api-key"}}
+    pool = obj("WorkerPool", "p", "u3", temporal={"apiKey": key})
+    schedule = obj("Schedule", "s", "u4", agentRef={"name": "a"})
+    harness.have(pool)
+    harness.have(schedule)
+    harness.have(agent(2, workerPoolRef={"name": "p"}))
+    harness.event(obj("Secret", "login", "u5"))
+    assert harness.woken == [key_of(pool), AGENT_KEY, key_of(schedule)]
