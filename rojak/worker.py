@@ -18,7 +18,7 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
 from temporalio.service import RPCError
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.worker import Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from rojak.agents.base import AgentActivities
@@ -40,6 +40,7 @@ from rojak.types.mcp import MCPServerConfig
 from rojak.workflows.contracts import AGENT_ATTRIBUTE, STATUS_ATTRIBUTE
 from rojak.workflows.converter import adapt_data_converter
 from rojak.workflows.orchestrator import OrchestratorWorkflow
+from rojak.workflows.runner import SessionRunner
 from rojak.workflows.scheduled import ScheduledTurnWorkflow, VersionedScheduledTurnWorkflow
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def build_workflow_runner(given: WorkflowRunner | None = None) -> WorkflowRunner
     """
     if isinstance(given, SandboxedWorkflowRunner):
         return dataclasses.replace(given, restrictions=given.restrictions.with_passthrough_modules("rojak"))
-    return given or UnsandboxedWorkflowRunner()
+    return given or SessionRunner()
 
 
 class RojakPlugin(SimplePlugin):

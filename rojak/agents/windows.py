@@ -1,83 +1,102 @@
 """The conversations that a worker remembers, so that a model call needs to be sent only what is new.
 
-A cache and nothing more: what is not in it is asked of the session, which has it all. Entries are found by the id of
-the message that ended the conversation then; a turn that failed and was forgotten leaves an entry that nobody names.
+A cache and nothing more: what is not in it is asked of the session, which has it all. A session has one entry, since
+it goes on from its newest message alone; the id of that message says whether the entry is what a window builds on. A
+turn that failed and was forgotten leaves an entry that fits no window, until the next reply takes its place.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from rojak.session.limits import INLINE_BYTES, size_of
 from rojak.types.activities import ContextWindow
 from rojak.types.messages import ConversationMessage
 
-#: What all entries together may hold. A message object takes about 2 KiB besides its text.
-MAX_MESSAGES = 8_000
-MAX_CHARACTERS = 16 * 1024 * 1024
+#: What all entries together may take, in bytes of memory.
+MAX_BYTES = 16 * 1024 * 1024
+#: What a message takes besides its text: 0.65 KiB if plain, 1.15 with a tool call (measured with pydantic 2.14).
+MESSAGE_BYTES = 1024
+#: A conversation with less text than this is not worth an entry: the session sends it whole the next time too. The
+#: session counts ids, tokens and names as well and stops at `INLINE_BYTES`, hence far below that.
+SMALL_BYTES = INLINE_BYTES // 4
 
 FetchWindow = Callable[[int, int], Awaitable[list[ConversationMessage]]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, frozen=True)
 class _Entry:
+    last: str
     start: int
     messages: list[ConversationMessage]
-    characters: int
+    size: int
 
 
 class WindowCache:
-    """Conversations by session and last generated message; the least recently used ones make room."""
+    """The conversation of each session up to its last generated message; the least recently used ones make room.
 
-    def __init__(self, max_messages: int = MAX_MESSAGES, max_characters: int = MAX_CHARACTERS) -> None:
-        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
-        self._max_messages = max_messages
-        self._max_characters = max_characters
-        self._messages = 0
-        self._characters = 0
+    Args:
+        max_bytes: of memory that all of them together may take, about.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._max_bytes = max_bytes
+        self._size = 0
 
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def size(self) -> int:
+        """Bytes of memory that the entries take, about."""
+        return self._size
+
     async def read(self, session_id: str, window: ContextWindow, fetch: FetchWindow) -> list[ConversationMessage]:
         """The whole window: as sent, or completed from the cache, or fetched as ``fetch(start, end)``.
 
-        The entry that it is completed from is taken out: the next call of the session has a longer one.
+        The session's entry is taken out: the reply to this call makes a longer one.
         """
         wanted = window.end - window.start
-        entry = self._take((session_id, window.previous)) if window.previous else None
+        entry = self._take(session_id)
         if len(window.messages) == wanted:
             return list(window.messages)
-        if entry is not None and entry.start <= window.start:
+        if entry is not None and entry.last == window.previous and entry.start <= window.start:
             messages = entry.messages[window.start - entry.start :] + window.messages
             if len(messages) == wanted:
                 return messages
         return await fetch(window.start, window.end)
 
     def remember(self, session_id: str, start: int, messages: list[ConversationMessage]) -> None:
-        """Keep a conversation that begins at the absolute index ``start`` and ends with a message that has an id."""
+        """Keep a conversation that begins at the absolute index ``start`` and ends with a message that has an id.
+
+        It takes the place of what was remembered of the session, also where it is not worth an entry itself.
+        """
+        self._take(session_id)
         last = messages[-1].id
-        if last is None:
+        text = sum(map(_text_bytes, messages))
+        size = text + MESSAGE_BYTES * len(messages)
+        if last is None or text < SMALL_BYTES or size > self._max_bytes:
             return
-        characters = sum(map(_characters, messages))
-        if characters > self._max_characters or len(messages) > self._max_messages:
-            return
-        self._take((session_id, last))
-        self._entries[session_id, last] = _Entry(start, messages, characters)
-        self._messages += len(messages)
-        self._characters += characters
-        while self._messages > self._max_messages or self._characters > self._max_characters:
+        self._entries[session_id] = _Entry(last, start, messages, size)
+        self._size += size
+        while self._size > self._max_bytes:
             self._take(next(iter(self._entries)))
 
-    def _take(self, key: tuple[str, str]) -> _Entry | None:
-        entry = self._entries.pop(key, None)
+    def _take(self, session_id: str) -> _Entry | None:
+        entry = self._entries.pop(session_id, None)
         if entry is not None:
-            self._messages -= len(entry.messages)
-            self._characters -= entry.characters
+            self._size -= entry.size
         return entry
 
 
-def _characters(message: ConversationMessage) -> int:
-    text = message.content if isinstance(message.content, str) else repr(message.content or "")
-    return len(text) + sum(len(call.function.arguments) for call in message.tool_calls or [])
+def _text_bytes(message: ConversationMessage) -> int:
+    """Bytes of memory of what was said. A single emoji makes each character of a text take four."""
+    content = message.content
+    total = sys.getsizeof(content) if isinstance(content, str) else sum(map(size_of, content or []))
+    if message.provider_data:
+        total += size_of(message.provider_data)
+    return total + sum(sys.getsizeof(call.function.arguments) for call in message.tool_calls or [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rojak.agents.windows import WindowCache
+from rojak.agents.windows import MESSAGE_BYTES, WindowCache
 from rojak.types import ConversationMessage
 from rojak.types.activities import ContextWindow
 
@@ -21,11 +21,11 @@ class Session:
         return self.messages[start:end]
 
 
-def conversation(length: int) -> list[ConversationMessage]:
+def conversation(length: int, characters: int = 400) -> list[ConversationMessage]:
     return [
-        ConversationMessage(role="user", content=f"q{i}")
+        ConversationMessage(role="user", content=f"q{i}".ljust(characters, "."))
         if i % 2 == 0
-        else ConversationMessage(role="assistant", content=f"a{i}", id=f"id{i}")
+        else ConversationMessage(role="assistant", content=f"a{i}".ljust(characters, "."), id=f"id{i}")
         for i in range(length)
     ]
 
@@ -81,10 +81,11 @@ async def test_an_entry_that_does_not_fit_the_window_is_not_used() -> None:
 
 
 async def test_the_least_recently_used_conversations_make_room() -> None:
-    cache = WindowCache(max_messages=10)
+    cache = WindowCache(max_bytes=10 * (MESSAGE_BYTES + 450))
     for name in "abc":
         cache.remember(name, 0, conversation(4))
     assert len(cache) == 2
+    assert cache.size <= 10 * (MESSAGE_BYTES + 450)
     session = Session(conversation(5))
     window = ContextWindow(start=0, end=5, previous="id3", messages=session.messages[4:])
     await cache.read("a", window, session.fetch)
@@ -93,17 +94,67 @@ async def test_the_least_recently_used_conversations_make_room() -> None:
 
 
 def test_a_conversation_larger_than_the_cache_is_not_remembered() -> None:
-    cache = WindowCache(max_characters=5)
+    cache = WindowCache(max_bytes=4 * MESSAGE_BYTES)
     cache.remember("s", 0, conversation(4))
-    assert len(cache) == 0
+    assert (len(cache), cache.size) == (0, 0)
 
 
 async def test_a_session_has_one_entry_however_long_it_runs() -> None:
     session, cache = Session(conversation(400)), WindowCache()
     for end in range(2, 400, 2):
-        previous = f"id{end - 1}" if end > 2 else None
         cache.remember("s", 0, session.messages[:end])
         window = ContextWindow(start=0, end=end + 1, previous=f"id{end - 1}", messages=session.messages[end : end + 1])
         await cache.read("s", window, session.fetch)
-        assert len(cache) == 0, previous
+        assert (len(cache), cache.size) == (0, 0)
     assert session.asked == 0
+
+
+async def test_a_session_whose_windows_come_whole_has_one_entry_too() -> None:
+    """They name no message of before, so what was remembered of the session goes without being asked for."""
+    session, cache = Session(conversation(4000)), WindowCache()
+    for end in range(2, 4000, 2):
+        window = ContextWindow(start=end - 2, end=end - 1, messages=session.messages[end - 2 : end - 1])
+        await cache.read("s", window, session.fetch)
+        assert (len(cache), cache.size) == (0, 0)
+        cache.remember("s", end - 2, session.messages[end - 2 : end])
+        assert len(cache) == 1
+    assert session.asked == 0
+
+
+async def test_replies_that_no_window_follows_have_one_entry_together() -> None:
+    """Calls that time out answer all the same, and their turns are forgotten."""
+    session, cache = Session(conversation(400)), WindowCache()
+    for end in range(2, 400, 2):
+        cache.remember("s", 0, session.messages[:end])
+        assert len(cache) == 1
+    window = ContextWindow(start=0, end=397, previous="id395", messages=session.messages[396:397])
+    assert await cache.read("s", window, session.fetch) == session.messages[:397]
+    assert (len(cache), cache.size) == (0, 0)
+    assert session.asked == 1, "the newest entry is of another turn"
+
+
+def test_a_short_conversation_leaves_nothing() -> None:
+    """The session sends it whole with its next call, and a run that has ended has no next call."""
+    cache = WindowCache()
+    cache.remember("s", 0, conversation(4))
+    for name in ("s", *map(str, range(1000))):
+        cache.remember(name, 0, conversation(4, characters=100))
+    assert (len(cache), cache.size) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param(ConversationMessage(role="assistant", content="a" * 4000 + "\U0001f600", id="x"), id="emoji"),
+        pytest.param(
+            ConversationMessage(role="assistant", content=[{"type": "text", "text": "a" * 20_000}], id="x"), id="parts"
+        ),
+        pytest.param(
+            ConversationMessage(role="assistant", provider_data={"thinking": "a" * 20_000}, id="x"), id="thinking"
+        ),
+    ],
+)
+def test_what_a_message_holds_counts(message: ConversationMessage) -> None:
+    cache = WindowCache()
+    cache.remember("s", 0, [message])
+    assert cache.size > 16_000
