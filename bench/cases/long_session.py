@@ -26,6 +26,7 @@ METRICS = [
     Metric("memory_growth", "  and how much more at turn 2,000", "MiB", at_most(5.0)),
     Metric("runs", "  runs of the workflow it rolled over into", "", None, 0),
     Metric("replay", "  replay of a run, the slowest", "s", at_most(1.0), 2),
+    Metric("replay_cpu", "    CPU of it, the most: what it takes where no one else wants the machine", "s", None, 2),
 ]
 
 _TURNS = 2000
@@ -66,7 +67,8 @@ async def measure(lab: Lab, figures: Figures) -> None:
     lab.step(f"replay of a session of {_TURNS} turns")
     replays = await _replay(lab, session)
     figures.add("ours", "runs", len(replays))
-    figures.add("ours", "replay", max(replays))
+    figures.add("ours", "replay", max(taken for taken, _ in replays))
+    figures.add("ours", "replay_cpu", max(cpu for _, cpu in replays))
 
 
 def _asked(number: int) -> str:
@@ -82,14 +84,14 @@ def _expected(number: int) -> list[str]:
     return [text for turn in kept for text in (_asked(turn), said(f"turn-{turn}", _CHARACTERS))]
 
 
-async def _replay(lab: Lab, session: str) -> list[float]:
-    """Seconds that a worker with an empty cache takes to catch up with each run of the session."""
+async def _replay(lab: Lab, session: str) -> list[tuple[float, float]]:
+    """Seconds that a worker with an empty cache takes to catch up with each run of the session, and its CPU."""
     # With a build id, as a worker has one: the SDK would hash all imported code first, which is not replay.
     replayer = Replayer(workflows=[], plugins=[RojakPlugin()], build_id=build_id())
     taken = []
     async for run_id in run_chain(lab.client, session):
         history = await lab.client.get_workflow_handle(session, run_id=run_id).fetch_history()
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         await replayer.replay_workflow(history)
-        taken.append(time.perf_counter() - start)
+        taken.append((time.perf_counter() - start, time.process_time() - cpu))
     return taken
