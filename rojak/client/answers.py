@@ -13,6 +13,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
+from weakref import WeakValueDictionary
 
 from temporalio.client import WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.service import RPCError
@@ -87,6 +89,7 @@ class Answers:
     def __init__(self, reader: SessionReader, looks: Iterable[float] = LOOKS) -> None:
         self._reader = reader
         self._looks = tuple(looks)
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def wait_for(self, errand: Errand) -> Reply:
         """Run the errand until a run of the session's workflow answers it.
@@ -159,9 +162,8 @@ class Answers:
                 now = (description.run_id, description.history_length)
                 if now == seen:
                     continue
-                receipt: Receipt = await self._reader.query(
-                    errand.session_id, contracts.QUERY_RECEIPT, [errand.kind, errand.id], Receipt
-                )
+                question = [errand.kind, errand.id]
+                receipt: Receipt = await self._ask(errand.session_id, contracts.QUERY_RECEIPT, question, Receipt)
             except SessionNotFoundError:
                 return None
             except RPCError as error:
@@ -196,9 +198,19 @@ class Answers:
                 return await self._reader.read_end(session_id, task_id)
             now = (description.run_id, description.history_length)
             if now != seen:
-                reply: Reply | None = await self._reader.query(session_id, contracts.QUERY_REPLY, [task_id], Reply)
+                reply: Reply | None = await self._ask(session_id, contracts.QUERY_REPLY, [task_id], Reply)
                 if reply is not None:
                     return reply
                 seen = now
             await asyncio.sleep(pause * (0.5 + random.random()))
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _ask(self, session_id: str, query: str, args: list[str], result_type: Any) -> Any:
+        """Query the session, one caller of this client after the other.
+
+        A worker that forgets a session while several queries and a workflow task wait for it drops all but one of
+        them (with ``max_cached_workflows=0`` it forgets each session at once). Temporal notices after 10 s.
+        """
+        lock = self._asking.setdefault(session_id, asyncio.Lock())
+        async with lock:
+            return await self._reader.query(session_id, query, args, result_type)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -90,7 +91,8 @@ async def until_session_knows(rojak: Rojak, session_id: str, task_id: str, *, pa
     async with asyncio.timeout(patience):
         while True:
             try:
-                await handle.query(QUERY_PROGRESS, args=[task_id, 0])
+                # A busy worker drops a query now and then; who asked is told when the time of the call is over.
+                await handle.query(QUERY_PROGRESS, args=[task_id, 0], rpc_timeout=timedelta(seconds=3))
                 return
             except (WorkflowQueryFailedError, RPCError):
                 await asyncio.sleep(0.02)

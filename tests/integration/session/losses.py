@@ -26,10 +26,12 @@ How = Literal["request", "answer", "unprocessed"]
 
 
 class Losses(Interceptor):
-    """What is lost, and what the client did."""
+    """What is lost, and what the client did: calls, and queries of a kind in progress, now and at most."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
+        self.asking: Counter[str] = Counter()
+        self.most_asking: Counter[str] = Counter()
         self.happened = asyncio.Condition()
         self._planned: dict[str, list[How]] = {}
 
@@ -45,13 +47,16 @@ class Losses(Interceptor):
     async def wait_for_looks(self, count: int) -> None:
         """Wait until the client looked at sessions so often from now on."""
         goal = self.calls["describe"] + count
-        async with self.happened:
-            await self.happened.wait_for(lambda: self.calls["describe"] >= goal)
+        await self.wait_for(lambda: self.calls["describe"] >= goal)
 
     async def wait_for_loss(self, update: str) -> None:
         """Wait until all of them are lost that are to be."""
+        await self.wait_for(lambda: not self._planned[update])
+
+    async def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait until the calls that were made fulfil the condition."""
         async with self.happened:
-            await self.happened.wait_for(lambda: not self._planned[update])
+            await self.happened.wait_for(condition)
 
     async def count(self, call: str) -> None:
         """Note a call."""
@@ -83,8 +88,14 @@ class _Outbound(OutboundInterceptor):
         )
 
     async def query_workflow(self, input: QueryWorkflowInput) -> Any:  # noqa: A002
-        await self._losses.count(input.query)
-        return await super().query_workflow(input)
+        losses = self._losses
+        await losses.count(input.query)
+        losses.asking[input.query] += 1
+        losses.most_asking[input.query] = max(losses.most_asking[input.query], losses.asking[input.query])
+        try:
+            return await super().query_workflow(input)
+        finally:
+            losses.asking[input.query] -= 1
 
     async def describe_workflow(self, input: DescribeWorkflowInput) -> WorkflowExecutionDescription:  # noqa: A002
         description = await super().describe_workflow(input)

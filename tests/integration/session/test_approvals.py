@@ -115,7 +115,7 @@ async def test_a_task_sent_while_a_call_waits_has_its_turn_after_the_resume(roja
     assert [m.text for m in response.result.messages][-3:] == ["paid 1", "say later", "later"]
 
 
-# With each task replaying from the start the SDK drops tasks that queries wait for: it takes minutes, whatever we do.
+# With each task replaying from the start the SDK drops tasks now and then, and each costs 10 s: see docs/limits.md.
 @pytest.mark.parametrize("worker_options", [{}], ids=["cached"])
 async def test_a_decision_gets_through_however_many_tasks_wait_for_it(rojak: Rojak, session_id: str) -> None:
     request = request_of((await rojak.run(id=session_id, type="persistent", task=task("call pay", "echo"))).result)

@@ -19,6 +19,7 @@ from rojak.types import ResumeRequest, ResumeResponse, UpdateConfigParams
 from rojak.types.errors import ResultNotFoundError, RunCancelledError, ToolCallNotPendingError
 from rojak.workflows.contracts import (
     QUERY_RECEIPT,
+    QUERY_REPLY,
     UPDATE_ASK,
     UPDATE_AWAIT,
     UPDATE_CONFIG,
@@ -215,6 +216,20 @@ async def test_a_session_that_answers_soon_is_not_asked_at_all(rojak: Rojak, los
     await rojak.run(id=session_id, resume=ResumeResponse(action="approve", tool_id=request.tool_id))
     await rojak.update_config(session_id, UpdateConfigParams(max_turns=3))
     assert losses.calls[QUERY_RECEIPT] == 0
+
+
+@pytest.mark.parametrize("worker_options", [{}], ids=["cached"])
+async def test_callers_who_look_for_their_replies_ask_one_after_the_other(
+    gateway: SessionGateway, losses: Losses, session_id: str
+) -> None:
+    """A worker that forgets the session would drop all questions but one, and a task of the session with them."""
+    request = await request_of(gateway, session_id)
+    crowd = [asyncio.create_task(gateway.ask(session_id, script(f"say {n}", task_id=f"t{n}"))) for n in range(12)]
+    async with asyncio.timeout(90):
+        await losses.wait_for(lambda: losses.calls[QUERY_REPLY] >= 4)
+        await gateway.resume(session_id, ResumeResponse(action="approve", tool_id=request.tool_id))
+        assert [text(await caller) for caller in crowd] == [str(n) for n in range(12)]
+    assert losses.most_asking[QUERY_REPLY] == 1
 
 
 @pytest.mark.parametrize("update", [UPDATE_ASK, UPDATE_RESUME])
