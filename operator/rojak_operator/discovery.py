@@ -1,6 +1,7 @@
 """Asks MCP servers for their tools, away from the work queue: a server that hangs holds up nobody.
 
-What was found is kept until the next time; an operator that starts anew has what the status says.
+What was found is kept until the next time; an operator that starts anew has what the status says. To import this takes
+seconds of a busy machine and 20 MiB, so that it is done when the first server is to be asked.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ import hashlib
 import json
 import logging
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from mcp_types import Tool
 
 from mcp import Client
 from rojak_operator.desired.reasons import Reason
+from rojak_operator.discovered import Discovered, Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -36,36 +37,8 @@ _PAGES: Final = 50
 _MESSAGE: Final = 300
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """How to reach a server; headers and trust hold secrets."""
-
-    url: str
-    transport: str
-    timeout: float
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    ca: str | None = field(default=None, repr=False)
-    verify: bool = True
-
-
-@dataclass(frozen=True)
-class Discovered:
-    """What a server said.
-
-    Attributes:
-        reason: of the condition Reachable.
-        message: of the condition.
-        status: the part of the status that tells of tools; empty where the server was not reached.
-    """
-
-    reason: Reason
-    message: str
-    status: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_reached(self) -> bool:
-        """Whether the server listed its tools."""
-        return self.reason is Reason.REACHABLE
+class _UnreadableAuthorityError(Exception):
+    """What the manifest names as authority is no certificate."""
 
 
 async def discover(
@@ -175,7 +148,10 @@ class _Given:
 def _http_client(endpoint: Endpoint) -> httpx2.AsyncClient:
     verify: ssl.SSLContext | bool = endpoint.verify
     if endpoint.ca is not None and endpoint.verify:
-        verify = ssl.create_default_context(cadata=endpoint.ca)
+        try:
+            verify = ssl.create_default_context(cadata=endpoint.ca)
+        except (ssl.SSLError, ValueError):
+            raise _UnreadableAuthorityError from None
     return httpx2.AsyncClient(
         headers=dict(endpoint.headers), timeout=httpx2.Timeout(endpoint.timeout), verify=verify, trust_env=False
     )
@@ -194,12 +170,34 @@ def _failure(error: BaseException, endpoint: Endpoint) -> Discovered:
         return Discovered(Reason.DISCOVERY_FAILED, f"the server answered with HTTP status {status}")
     if isinstance(error, TimeoutError | httpx2.TimeoutException):
         return Discovered(Reason.DISCOVERY_TIMED_OUT, f"the server did not answer within {endpoint.timeout:g} s")
+    if isinstance(error, _UnreadableAuthorityError):
+        message = "what spec.remote.tls.caCert refers to holds no certificate in PEM; put that of the authority there"
+        return Discovered(Reason.DISCOVERY_FAILED, message)
     text = str(error) or type(error).__name__
     if isinstance(error, httpx2.ConnectError):
-        text = f"nothing answers there ({text})"
+        text = _tls_problem(text, endpoint) or f"nothing answers there ({text})"
     elif isinstance(error, anyio.ClosedResourceError | anyio.EndOfStream):
         text = "it ended the connection"
     for secret in [*endpoint.headers.values(), endpoint.url]:
         if len(secret) >= 4:
             text = text.replace(secret, "***")
     return Discovered(Reason.DISCOVERY_FAILED, text[:_MESSAGE])
+
+
+def _tls_problem(text: str, endpoint: Endpoint) -> str | None:
+    """What is wrong with the encryption and what to do, of what OpenSSL said; None if it is something else."""
+    if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER_FAILURE" in text:
+        return "it does not speak TLS there; write http:// in spec.remote.url, or the port at which it does"
+    if "CERTIFICATE_VERIFY_FAILED" not in text:
+        return None
+    why = text.rpartition("certificate verify failed: ")[2].partition(" (_ssl.c")[0]
+    if "expired" in why or "not yet valid" in why:
+        return f"its certificate is not valid now ({why}); renew it at the server"
+    if "mismatch" in why:
+        return f"its certificate has another name ({why}); write one that it has in spec.remote.url"
+    if endpoint.ca is None:
+        return (
+            f"its certificate is not trusted ({why}); refer to the certificate of the authority that signed it in"
+            " spec.remote.tls.caCert, by secretKeyRef or configMapKeyRef"
+        )
+    return f"its certificate is not trusted ({why}): spec.remote.tls.caCert is not the authority that signed it"

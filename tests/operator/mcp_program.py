@@ -1,9 +1,13 @@
-"""An MCP server over streamable HTTP, as a process of its own: ``python -m tests.operator.mcp_program PORT``."""
+"""An MCP server over streamable HTTP, as a process of its own: ``python -m tests.operator.mcp_program PORT``.
+
+With two more arguments, files of a certificate and of its key, it is HTTPS.
+"""
 
 from __future__ import annotations
 
 import sys
 
+import uvicorn
 from mcp_types import ToolAnnotations
 
 from mcp.server import MCPServer
@@ -24,4 +28,12 @@ def reset() -> str:
 
 
 if __name__ == "__main__":
-    server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
+    cert, key = sys.argv[2:] or (None, None)
+    uvicorn.run(
+        server.streamable_http_app(host="127.0.0.1"),
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        ssl_certfile=cert,
+        ssl_keyfile=key,
+        log_level="warning",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from rojak.dev.process import ChildProcess
 from tests.operator.cluster import Cluster, condition
+from tests.operator.gate import make_certificate
 
 
 def free_port() -> int:
@@ -95,6 +96,57 @@ async def test_a_server_that_is_down_or_silent_keeps_nobody_waiting(
     await cluster.until_condition("MCPServer", "down", "Reachable", "False", "DiscoveryFailed")
     # The agent does not care: a broken server is an error of a tool.
     await cluster.until_condition("Agent", "triage", "Ready", "True")
+
+
+async def test_a_certificate_that_is_not_trusted_is_said_with_the_remedy(cluster: Cluster, tmp_path: Path) -> None:
+    cert, key = make_certificate(tmp_path, "IP:127.0.0.1")
+    port = free_port()
+    command = [sys.executable, "-m", "tests.operator.mcp_program", str(port), str(cert), str(key)]
+    process = ChildProcess(command, tmp_path / "mcp.log")
+    url = f"https://127.0.0.1:{port}/mcp"
+
+    async def until_told(*words: str) -> None:
+        def tells(obj: Mapping[str, Any]) -> bool:
+            found = condition(obj, "Reachable")
+            return found.get("reason") == "DiscoveryFailed" and all(word in found["message"] for word in words)
+
+        await cluster.until("MCPServer", "safe", tells)
+
+    def trusting(**reference: dict[str, str]) -> dict[str, Any]:
+        return remote(url) | {"remote": {"url": url, "tls": {"caCert": reference}}}
+
+    try:
+        await listening(port)
+        await cluster.apply("MCPServer", "safe", remote(url))
+        await until_told("not trusted (self-signed certificate)", "spec.remote.tls.caCert", "configMapKeyRef")
+
+        await cluster.apply("ConfigMap", "authority", data={"ca.crt": "no certificate"})
+        await cluster.apply("MCPServer", "safe", trusting(configMapKeyRef={"name": "authority", "key": "ca.crt"}))
+        await until_told("what spec.remote.tls.caCert refers to holds no certificate in PEM")
+
+        other = tmp_path / "other"
+        other.mkdir()
+        await cluster.apply("ConfigMap", "authority", data={"ca.crt": make_certificate(other, "DNS:x")[0].read_text()})
+        await until_told("not trusted", "spec.remote.tls.caCert is not the authority that signed it")
+
+        # The address is not in the certificate, though the authority is trusted.
+        await cluster.apply("ConfigMap", "authority", data={"ca.crt": cert.read_text()})
+        wrong = trusting(configMapKeyRef={"name": "authority", "key": "ca.crt"})
+        wrong["remote"]["url"] = f"https://localhost:{port}/mcp"
+        await cluster.apply("MCPServer", "safe", wrong)
+        await until_told("has another name", "spec.remote.url")
+
+        await cluster.apply("MCPServer", "safe", trusting(configMapKeyRef={"name": "authority", "key": "ca.crt"}))
+        await cluster.until_condition("MCPServer", "safe", "Reachable", "True")
+    finally:
+        process.stop()
+
+
+async def test_https_where_the_server_speaks_http_is_said(cluster: Cluster, weather: str) -> None:
+    await cluster.apply("MCPServer", "weather", remote(weather.replace("http://", "https://")))
+    await cluster.until(
+        "MCPServer", "weather", lambda obj: "does not speak TLS" in condition(obj, "Reachable").get("message", "")
+    )
 
 
 async def test_tools_stay_known_while_the_server_is_gone(cluster: Cluster, tmp_path: Path) -> None:

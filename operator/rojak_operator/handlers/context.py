@@ -15,7 +15,7 @@ from rojak.manifests import Agent, MCPServer, Resource
 from rojak_operator.applier import Applier
 from rojak_operator.desired.mcp_server import endpoint_of
 from rojak_operator.desired.references import Reference
-from rojak_operator.discovery import Discovered
+from rojak_operator.discovered import Discovered
 from rojak_operator.kube import Kube
 from rojak_operator.metrics import Metrics
 from rojak_operator.own_writes import OwnWrites

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from rojak_operator.desired.mcp_server import endpoint_of, render_mcp_server
 from rojak_operator.desired.reasons import ConditionType, Reason
 from rojak_operator.desired.references import data_hashes, find_missing, references_of
 from rojak_operator.desired.rollout import Rollout, read_rollout, ready_finding, selector_text
-from rojak_operator.discovery import Discovered, Endpoint, discover
+from rojak_operator.discovered import Discovered, Endpoint
 from rojak_operator.handlers.context import Context, InvalidManifestError, parse
 from rojak_operator.handlers.programmed import programmed_finding
 from rojak_operator.resources import Key
@@ -147,6 +148,7 @@ async def ask_mcp_server(context: Context, key: Key) -> Done:
     if not server.spec.discovery.enabled:
         return Done()
     tools = server.spec.tools
+    discover = await asyncio.to_thread(_import_discover)
     result = await discover(
         await _endpoint(context, server),
         include=tools.include if tools else None,
@@ -155,6 +157,13 @@ async def ask_mcp_server(context: Context, key: Key) -> Done:
     context.remember_discovery(key, result, server.metadata.generation)
     context.wake(key, 0.0)
     return Done()
+
+
+def _import_discover() -> Callable[..., Awaitable[Discovered]]:
+    """In a thread, for others not to wait: it takes seconds the first time."""
+    from rojak_operator.discovery import discover
+
+    return discover
 
 
 async def _endpoint(context: Context, server: MCPServer) -> Endpoint:
