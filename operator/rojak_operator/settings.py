@@ -24,7 +24,7 @@ class OperatorSettings:
         lease_name: of the Lease by which they do (ROJAK_LEASE_NAME).
         lease_seconds: after which a leader that is not heard of is replaced (ROJAK_LEASE_SECONDS, 15).
         port: of health and metrics (ROJAK_OPERATOR_PORT, 8080); 0: any free one.
-        workers: objects that are worked on at the same time (ROJAK_WORKERS, 8).
+        workers: objects that are worked on at the same time (ROJAK_WORKERS, 16).
         resync: seconds after which an object is looked at again though nothing happened (ROJAK_RESYNC, 600).
         audit: seconds between comparisons of what the watches brought with what there is (ROJAK_AUDIT, 120).
         requests_per_second: to the API server (ROJAK_KUBE_RPS, 200).
@@ -43,7 +43,7 @@ class OperatorSettings:
     lease_name: str = "rojak-operator"
     lease_seconds: float = 15.0
     port: int = 8080
-    workers: int = 8
+    workers: int = 16
     resync: float = 600.0
     audit: float = 120.0
     requests_per_second: float = 200.0
@@ -71,7 +71,7 @@ class OperatorSettings:
             lease_name=read.text("ROJAK_LEASE_NAME", "rojak-operator"),
             lease_seconds=read.number("ROJAK_LEASE_SECONDS", 15.0, least=3.0),
             port=int(read.number("ROJAK_OPERATOR_PORT", 8080, least=0)),
-            workers=int(read.number("ROJAK_WORKERS", 8, least=1)),
+            workers=int(read.number("ROJAK_WORKERS", 16, least=1)),
             resync=read.number("ROJAK_RESYNC", 600.0, least=1.0),
             audit=read.number("ROJAK_AUDIT", 120.0, least=1.0),
             requests_per_second=read.number("ROJAK_KUBE_RPS", 200.0, least=1.0),
