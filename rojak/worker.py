@@ -33,6 +33,7 @@ from rojak.retrievers.base import RetrieverActivities
 from rojak.retrievers.retrieval_activity import RetrievalActivity
 from rojak.retrievers.startup import check_retrievers
 from rojak.scheduled_turns import ScheduledTurnActivities
+from rojak.tools.cancellation import QuietCancellation
 from rojak.tools.tool_activity import ToolActivity
 from rojak.types.agent import Agent
 from rojak.types.errors import ConfigurationError, MissingExtraError
@@ -216,6 +217,7 @@ class RojakWorker:
         deployment = self._options.get("deployment_config")
         is_versioned = deployment is not None and deployment.use_worker_versioning
         turns = VersionedScheduledTurnWorkflow if is_versioned else ScheduledTurnWorkflow
+        interceptors = [QuietCancellation(), *self._options.get("interceptors", ())]
         return Worker(
             self._client,
             task_queue=self._task_queue,
@@ -230,7 +232,7 @@ class RojakWorker:
                 scheduled.deliver_task,
                 scheduled.fetch_reply,
             ],
-            **(options | self._options),
+            **(options | self._options | {"interceptors": interceptors}),
         )
 
     async def _release(self) -> None:
