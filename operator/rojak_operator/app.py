@@ -23,11 +23,11 @@ from rojak_operator.leader import Leadership
 from rojak_operator.metrics import Metrics, count_conditions
 from rojak_operator.own_writes import OwnWrites
 from rojak_operator.reporter import Reporter
-from rojak_operator.resources import KEDA, MANIFESTS, OWNED, REFERENCED, SCALED_OBJECT, Key, Resource
+from rojak_operator.resources import KEDA, MANIFESTS, OWNED, REFERENCED, Key, Resource
 from rojak_operator.settings import OperatorSettings, describe
 from rojak_operator.store import Store, fill_store
 from rojak_operator.temporal import Connections
-from rojak_operator.watches import Watches
+from rojak_operator.watches import KindGoneError, Watches
 from rojak_operator.workqueue import Done, Runner
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class Operator:
                 await leadership.release()
 
     async def _work(self, kube: Kube) -> None:
-        has_keda = await kube.serves(SCALED_OBJECT)
+        has_keda = await _serves_keda(kube)
         resources = _resources(has_keda=has_keda)
         await self._fill_store(kube, resources)
         writes = OwnWrites(self.store, lambda key, delay: context.wake(key, delay))
@@ -182,6 +182,9 @@ class Operator:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+        except KindGoneError as error:
+            # Its watch ends in the same moment, mostly long before anybody looks.
+            logger.warning("%s: the operator starts anew", error)
         finally:
             # What a worker has begun is finished by whoever comes next. kopf is cancelled too: left to end by itself,
             # it waits seconds for every task that began after it, whosesoever it is.
@@ -203,7 +206,7 @@ class Operator:
         while True:
             await asyncio.sleep(min(self.settings.resync, _KEDA_INTERVAL))
             with contextlib.suppress(ApiError):
-                if await kube.serves(SCALED_OBJECT) != had_keda:
+                if await _serves_keda(kube) != had_keda:
                     logger.warning("KEDA was installed or removed: the operator starts anew")
                     return
 
@@ -272,6 +275,11 @@ class Operator:
             for key in self.store.keys(resource.kind)
         ]
         self.metrics.conditions(count_conditions(statuses))
+
+
+async def _serves_keda(kube: Kube) -> bool:
+    """Whether all of it is there: its kinds come and go one after the other."""
+    return all([await kube.serves(resource) for resource in KEDA])
 
 
 def _resources(*, has_keda: bool) -> list[Resource]:

@@ -14,11 +14,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import kopf
+from kopf._cogs.clients.errors import APINotFoundError
 
 from rojak_operator.own_writes import OwnWrites
 from rojak_operator.resources import MANAGED_BY, MANAGED_BY_LABEL, Key, Resource
 
 logger = logging.getLogger(__name__)
+
+
+class KindGoneError(Exception):
+    """A kind that is watched is not known to the API server any more: its definition was deleted."""
 
 
 class Watches:
@@ -46,7 +51,11 @@ class Watches:
         self._namespaces = tuple(namespaces)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Watch until ``stop`` is set."""
+        """Watch until ``stop`` is set.
+
+        Raises:
+            KindGoneError: there is nothing to watch any more; what was deleted meanwhile is not told.
+        """
         others = asyncio.all_tasks()
         tasks = await kopf.spawn_tasks(
             registry=self._registry(),
@@ -58,7 +67,10 @@ class Watches:
         )
         # kopf has just put its own handlers of signals in place of ours.
         self._started()
-        await kopf.run_tasks(tasks, ignored=others)
+        try:
+            await kopf.run_tasks(tasks, ignored=others)
+        except APINotFoundError as error:
+            raise KindGoneError("definitions of kinds that are watched are gone, ours or KEDA's") from error
 
     def _registry(self) -> kopf.OperatorRegistry:
         # All handlers are asynchronous: kopf runs others in threads, and the store is for one.

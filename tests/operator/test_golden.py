@@ -24,6 +24,9 @@ from rojak_operator.desired.worker import DesiredWorker, WorkerInputs, render_wo
 
 FOLDER = Path(__file__).parent / "golden"
 CASES = sorted(path.stem for path in FOLDER.glob("*.yaml") if not path.stem.endswith(".out"))
+#: What KEDA's temporal scaler takes, as of 2.21 (pkg/scalers/temporal_scaler.go).
+OF_TRIGGERS = {"endpoint", "namespace", "taskQueue", "targetQueueSize", "queueTypes", "tlsServerName"}
+OF_LOGINS = {"apiKey", "cert", "key", "ca"}
 DEFAULTS = Defaults(image="rojak:test", temporal=TemporalDefaults(address="temporal:7233"))
 
 
@@ -96,6 +99,21 @@ def test_the_objects_fit_kubernetes_schemas(case: str) -> None:
     for obj in rendered(case)["objects"]:
         for version in ("1.30", "1.35"):
             assert problems_of(obj, version) == []
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_keda_knows_what_its_triggers_are_told(case: str) -> None:
+    """Its definition leaves these open: a name that the scaler does not know would be without effect."""
+    for obj in rendered(case)["objects"]:
+        if obj["kind"] == "ScaledObject":
+            for trigger in obj["spec"]["triggers"]:
+                assert trigger["type"] == "temporal"
+                assert trigger["metadata"].keys() <= OF_TRIGGERS
+                assert all(isinstance(value, str) for value in trigger["metadata"].values())
+        elif obj["kind"] == "TriggerAuthentication":
+            told = [entry["parameter"] for entries in obj["spec"].values() for entry in entries]
+            assert set(told) <= OF_LOGINS
+            assert len(told) == len(set(told))
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     NAME_TAKEN = "NameTaken"
     CONFIGURATION_TOO_LARGE = "ConfigurationTooLarge"
     KEDA_NOT_INSTALLED = "KEDANotInstalled"
+    KEDA_CANNOT_CONNECT = "KEDACannotConnect"
     POOL_NOT_PROGRAMMED = "PoolNotProgrammed"
     # Progressing
     ROLLOUT_IN_PROGRESS = "RolloutInProgress"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rojak.manifests import Resource, WorkerSpec, seconds_of
+from rojak.manifests.values import ConfigMapKeyRef
 from rojak.manifests.worker import Autoscaling
 from rojak.workerconfig import TemporalEntry
 from rojak_operator.desired.defaults import Defaults
@@ -30,7 +31,27 @@ class Scaling:
     live_replicas: int | None = None
     scaled_by_other: bool = False
 
-    def replicas_for(self, spec: WorkerSpec) -> int | None:
+    def problem_of(self, spec: WorkerSpec, temporal: TemporalEntry) -> tuple[str, str] | None:
+        """Why the autoscaler that the manifest asks for cannot be, as (reason, message)."""
+        autoscaling = spec.autoscaling
+        if autoscaling is None or autoscaling.scaler != "KEDA":
+            return None
+        remedy = f"or set scaler: HPA. Until then there are {max(1, autoscaling.min_replicas)} workers"
+        if not self.has_keda:
+            return (
+                "KEDANotInstalled",
+                "scaler: KEDA needs KEDA, which this cluster does not have (no scaledobjects.keda.sh); install it,"
+                f" {remedy}",
+            )
+        if temporal.tls is not None and not _authentication(spec, temporal):
+            return (
+                "KEDACannotConnect",
+                "KEDA encrypts its connection to Temporal only where it logs in, and temporal.tls has no login; give"
+                f" temporal.apiKey or temporal.tls.clientCertSecretRef, {remedy}",
+            )
+        return None
+
+    def replicas_for(self, spec: WorkerSpec, temporal: TemporalEntry) -> int | None:
         """What to say of ``replicas``; None: nothing.
 
         Once an autoscaler owns the number, it is left out. Until then it has to be said: a number that nobody owns
@@ -39,7 +60,7 @@ class Scaling:
         autoscaling = spec.autoscaling
         if autoscaling is None:
             return 1 if spec.replicas is None else spec.replicas
-        if autoscaling.scaler == "KEDA" and not self.has_keda:
+        if self.problem_of(spec, temporal) is not None:
             return max(1, autoscaling.min_replicas)
         if self.live_replicas is None:
             return autoscaling.min_replicas
@@ -65,16 +86,10 @@ def render_scaling(
         objects.append(_disruption_budget(owner, kind))
     if autoscaling is not None and autoscaling.scaler == "HPA":
         objects.append(_autoscaler(owner, kind, autoscaling))
-    elif autoscaling is not None and not scaling.has_keda:
-        problems.append(
-            (
-                "KEDANotInstalled",
-                "scaler: KEDA needs KEDA, which this cluster does not have (no scaledobjects.keda.sh); install it, or"
-                f" set scaler: HPA. Until then there are {max(1, autoscaling.min_replicas)} workers",
-            )
-        )
+    elif problem := scaling.problem_of(spec, temporal):
+        problems.append(problem)
     elif autoscaling is not None:
-        objects += _keda(owner, kind, autoscaling, queues, temporal, defaults)
+        objects += _keda(owner, kind, autoscaling, queues, temporal, defaults, _authentication(spec, temporal))
     return objects, problems
 
 
@@ -115,9 +130,9 @@ def _keda(
     queues: Sequence[str],
     temporal: TemporalEntry,
     defaults: Defaults,
+    authentication: dict[str, Any],
 ) -> list[dict[str, Any]]:
     name = object_name(kind, owner.name)
-    authentication = _authentication(temporal)
     trigger: dict[str, Any] = {}
     if authentication:
         trigger["authenticationRef"] = {"name": name}
@@ -155,24 +170,33 @@ def _keda(
             "apiVersion": "keda.sh/v1alpha1",
             "kind": "TriggerAuthentication",
             "metadata": metadata_of(owner, kind),
-            "spec": {"secretTargetRef": authentication},
+            "spec": authentication,
         },
         scaled_object,
     ]
 
 
-def _authentication(temporal: TemporalEntry) -> list[dict[str, str]]:
-    """Where KEDA finds the login, under the names of its temporal scaler's parameters."""
-    found = []
+def _authentication(spec: WorkerSpec, temporal: TemporalEntry) -> dict[str, Any]:
+    """Where KEDA finds the login, under the names of its temporal scaler's parameters; empty if there is none."""
+    secrets, maps = [], []
     if temporal.api_key:
         reference = temporal.api_key.secret_key_ref
-        found.append({"parameter": "apiKey", "name": reference.name, "key": reference.key})
+        secrets.append({"parameter": "apiKey", "name": reference.name, "key": reference.key})
     tls = temporal.tls
     if tls and tls.client_cert and tls.client_key:
-        found.append({"parameter": "cert", "name": tls.client_cert.name, "key": tls.client_cert.key})
-        found.append({"parameter": "key", "name": tls.client_key.name, "key": tls.client_key.key})
-    if found and tls and tls.ca_cert and tls.ca_cert.secret_key_ref:
-        found.append(
-            {"parameter": "ca", "name": tls.ca_cert.secret_key_ref.name, "key": tls.ca_cert.secret_key_ref.key}
-        )
-    return found
+        secrets.append({"parameter": "cert", "name": tls.client_cert.name, "key": tls.client_cert.key})
+        secrets.append({"parameter": "key", "name": tls.client_key.name, "key": tls.client_key.key})
+    if not secrets:
+        return {}
+    if tls and tls.ca_cert and tls.ca_cert.secret_key_ref:
+        authority = tls.ca_cert.secret_key_ref
+        secrets.append({"parameter": "ca", "name": authority.name, "key": authority.key})
+    elif tls and tls.ca_cert and (found := _authority_of(spec)) is not None:
+        # The workers' configuration has its text.
+        maps.append({"parameter": "ca", "name": found.name, "key": found.key})
+    return {"secretTargetRef": secrets} | ({"configMapTargetRef": maps} if maps else {})
+
+
+def _authority_of(spec: WorkerSpec) -> ConfigMapKeyRef | None:
+    own = spec.temporal.tls if spec.temporal else None
+    return own.ca_cert.config_map_key_ref if own and own.ca_cert else None

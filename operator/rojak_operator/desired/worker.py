@@ -214,7 +214,7 @@ def _deployment(inputs: WorkerInputs, config: WorkerConfig, text: str) -> dict[s
         "revisionHistoryLimit": 3,
         "template": template,
     }
-    replicas = inputs.scaling.replicas_for(spec)
+    replicas = inputs.scaling.replicas_for(spec, config.temporal)
     if replicas is not None:
         deployment_spec["replicas"] = replicas
     return {
