@@ -112,3 +112,53 @@ async def test_runs_of_a_continued_schedule_are_turns_of_one_session(
         await cluster.until_gone("Schedule", "news")
     finally:
         await asyncio.to_thread(worker.stop)
+
+
+@pytest.mark.parametrize("session", ["New", "Continued"])
+async def test_a_schedule_pauses_after_a_turn_that_failed(
+    cluster: Cluster, model_server: ModelServer, temporal_client: Client, tmp_path: Path, session: str
+) -> None:
+    model_server.when(last_user="Anything new?").error(400, "no")
+    await cluster.apply("Secret", "openai", data={"api-key": base64.b64encode(b"a-key").decode()})
+    model = {
+        "provider": "openai",
+        "name": "gpt-x",
+        "baseURL": model_server.base_url,
+        "apiKey": {"secretKeyRef": {"name": "openai", "key": "api-key"}},
+    }
+    await cluster.apply("Agent", "reporter", {"instructions": "You report.", "model": model})
+    schedule = {
+        "agentRef": {"name": "reporter"},
+        "message": "Anything new?",
+        "interval": {"every": "2s"},
+        "session": session,
+        "pauseOnFailure": True,
+    }
+    await cluster.apply("Schedule", "news", schedule)
+    await cluster.until_condition("Agent", "reporter", "Programmed", "True")
+    await cluster.until_condition("Schedule", "news", "Synced", "True")
+    worker, port = await run_pod(cluster, "reporter-agent", tmp_path)
+    try:
+        await until_ready(port)
+        live = await cluster.until("Schedule", "news", lambda obj: obj["status"].get("paused"), timeout=90)
+        assert live["status"]["pausedBy"] == "Failure"
+        handle = temporal_client.get_schedule_handle(f"{cluster.namespace}.news")
+        described = await handle.describe()
+        assert described.schedule.state.paused
+        # It fires no more, and the operator leaves it so.
+        fired = described.info.num_actions
+        generation = (await cluster.apply("Schedule", "news", schedule | {"message": "What is new?"}))["metadata"]
+        await cluster.until(
+            "Schedule", "news", lambda obj: obj["status"].get("observedGeneration") == generation["generation"]
+        )
+        described = await handle.describe()
+        assert (described.schedule.state.paused, described.info.num_actions) == (True, fired)
+        await cluster.until(
+            "Schedule", "news", lambda obj: "Failed" in [r["status"] for r in obj["status"].get("recentRuns") or []]
+        )
+        if session == "Continued":
+            await Rojak(temporal_client, f"{cluster.namespace}.reporter").cancel(f"{cluster.namespace}.news")
+        await cluster.delete("Schedule", "news")
+        await cluster.until_gone("Schedule", "news")
+    finally:
+        await asyncio.to_thread(worker.stop)
