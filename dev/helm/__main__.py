@@ -8,7 +8,15 @@ import time
 
 from dev.gobuild import BuildError
 from dev.helm.binary import Helm, HelmError, find_helm
-from dev.helm.chart import API_VERSIONS, CHART, KUBERNETES_VERSIONS, problems_of, render, values_files
+from dev.helm.chart import (
+    API_VERSIONS,
+    CHART,
+    KUBERNETES_VERSIONS,
+    default_pools,
+    problems_of,
+    render,
+    values_files,
+)
 
 
 def check(helm: Helm) -> tuple[int, list[str]]:
@@ -23,7 +31,7 @@ def check(helm: Helm) -> tuple[int, list[str]]:
         except HelmError as error:
             problems.append(f"{values.name}: {error}")
             continue
-        for obj in objects:
+        for obj in (*objects, *default_pools(objects)):
             text = json.dumps(obj, sort_keys=True)
             if text not in checked:
                 checked[text] = [said for version in KUBERNETES_VERSIONS for said in problems_of(obj, version)]

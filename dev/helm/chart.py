@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ CHART: Final = ROOT / "deploy/helm/rojak"
 #: From the chart's own `kubeVersion` to the newest that there are schemas for.
 KUBERNETES_VERSIONS: Final = ("1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 #: What a cluster may have beside Kubernetes, as `Capabilities` of the chart sees it.
-API_VERSIONS: Final = ("monitoring.coreos.com/v1", "rojak.dev/v1alpha1/WorkerPool")
+API_VERSIONS: Final = ("monitoring.coreos.com/v1",)
 
 Object = dict[str, Any]
 
@@ -58,6 +59,15 @@ def render(
         command += [part for value in given for part in (flag, str(value))]
     command += [part for template in templates for part in ("--show-only", template)]
     return [obj for obj in yaml.safe_load_all(helm(*command)) if obj]
+
+
+def default_pools(objects: Iterable[Object]) -> list[Object]:
+    """The WorkerPool that the operator among the objects is told to make, if it is."""
+    containers = [
+        c for obj in objects if obj["kind"] == "Deployment" for c in obj["spec"]["template"]["spec"]["containers"]
+    ]
+    variables = [variable for container in containers for variable in container.get("env", ())]
+    return [json.loads(variable["value"]) for variable in variables if variable["name"] == "ROJAK_WORKER_POOL"]
 
 
 def problems_of(obj: Object, kubernetes: str) -> list[str]:

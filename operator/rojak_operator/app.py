@@ -13,6 +13,7 @@ from importlib import metadata
 from rojak_operator.applier import Applier
 from rojak_operator.audit import Audit
 from rojak_operator.handlers.context import Context
+from rojak_operator.handlers.default_pool import default_pool_key
 from rojak_operator.handlers.logins import login_digest
 from rojak_operator.handlers.mcp_servers import ask_mcp_server, reconcile_mcp_server
 from rojak_operator.handlers.schedules import reconcile_schedule
@@ -169,6 +170,9 @@ class Operator:
             interval=self.settings.audit,
             namespaces=self.settings.watch_namespaces,
         )
+        if (pool := default_pool_key(self.settings)) is not None:
+            # Nothing would tell of one that is not there.
+            context.wake(pool, 0.0)
         tasks = [
             asyncio.create_task(runner.run()),
             asyncio.create_task(schedulers.run()),

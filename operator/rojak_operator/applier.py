@@ -67,6 +67,22 @@ class Applier:
             await self._prune(owner, uid, desired)
         return applied
 
+    async def apply_setting(self, obj: Mapping[str, Any]) -> None:
+        """Make an object that belongs to nobody as it should be, unless it is being deleted.
+
+        Raises:
+            ApiError: the API server refused it, or could not be asked.
+        """
+        key = Key(obj["kind"], obj["metadata"]["namespace"], obj["metadata"]["name"])
+        live = self._store.read(key)
+        if live is not None and (live["metadata"].get("deletionTimestamp") or not self._drift(key, obj, live)):
+            return
+        now = await self._kube.apply(obj)
+        self._metrics.applied(key.kind, "created" if live is None else "changed")
+        logger.info("%s was made as the operator's settings say", key)
+        if rewritten := frozenset(find_drift(obj, now)):
+            self._rewritten[key, _hash_of(obj)] = rewritten
+
     async def _apply_one(
         self, obj: Mapping[str, Any], uid: str, applied: Applied, *, was_there: bool, asks: bool = False
     ) -> None:

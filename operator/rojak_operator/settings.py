@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from pydantic import ValidationError
+
+from rojak.manifests import WorkerPool
 from rojak.types.errors import ConfigurationError
 from rojak_operator.desired.defaults import Defaults, KeyOfSecret, TemporalDefaults
 
@@ -33,6 +37,7 @@ class OperatorSettings:
             (ROJAK_DELETION_TIMEOUT, 600).
         cluster: tells this cluster from others that use the same Temporal namespace (ROJAK_CLUSTER).
         log_format: json or text (ROJAK_LOG_FORMAT).
+        worker_pool: the manifest of a WorkerPool that there is to be (ROJAK_WORKER_POOL, as JSON).
         defaults: for what manifests leave out.
     """
 
@@ -51,6 +56,7 @@ class OperatorSettings:
     deletion_timeout: float = 600.0
     cluster: str = ""
     log_format: str = "json"
+    worker_pool: Mapping[str, Any] | None = None
     defaults: Defaults = field(default_factory=Defaults)
 
     @classmethod
@@ -79,6 +85,7 @@ class OperatorSettings:
             deletion_timeout=read.number("ROJAK_DELETION_TIMEOUT", 600.0, least=0.0),
             cluster=read.text("ROJAK_CLUSTER", ""),
             log_format=read.choice("ROJAK_LOG_FORMAT", ("json", "text")),
+            worker_pool=read.worker_pool("ROJAK_WORKER_POOL"),
             defaults=Defaults(
                 image=read.text("ROJAK_IMAGE", Defaults.image),
                 temporal=TemporalDefaults(
@@ -140,6 +147,21 @@ class _Reader:
             raise ConfigurationError(f"{name} is {text!r}; give <name of the Secret>/<key>")
         return KeyOfSecret(secret, key)
 
+    def worker_pool(self, name: str) -> Mapping[str, Any] | None:
+        text = self._environment.get(name)
+        if not text:
+            return None
+        try:
+            pool = WorkerPool.parse(json.loads(text))
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "manifest"
+            raise ConfigurationError(f"{name} is no WorkerPool: {where}: {first['msg']}") from None
+        except ValueError:
+            raise ConfigurationError(f"{name} is no JSON; give the manifest of a WorkerPool") from None
+        # As it was given: what is left out is for the API server's defaults.
+        return pool.to_wire() | {"apiVersion": pool.api_version, "kind": pool.kind}
+
 
 def describe(settings: OperatorSettings) -> dict[str, Any]:
     """The settings for the log, without what is secret."""
@@ -150,4 +172,5 @@ def describe(settings: OperatorSettings) -> dict[str, Any]:
         "temporal_address": settings.defaults.temporal.address,
         "temporal_namespace": settings.defaults.temporal.namespace,
         "image": settings.defaults.image,
+        "worker_pool": settings.worker_pool["metadata"]["name"] if settings.worker_pool else None,
     }

@@ -15,7 +15,7 @@ import yaml
 
 from dev.foreign import definitions
 from dev.helm import CHART, Helm
-from dev.helm.chart import API_VERSIONS, render
+from dev.helm.chart import API_VERSIONS, default_pools, render
 from dev.kubernetes import KubernetesServer
 
 pytestmark = pytest.mark.timeout(180)
@@ -130,32 +130,6 @@ def test_definitions_go_too_where_that_is_asked_for(own_cluster: KubernetesServe
     assert names(own_cluster, "crd") == []
 
 
-def test_the_default_pool_is_made_once_its_kind_is_there(own_cluster: KubernetesServer, installer: Helm) -> None:
-    pool = ("--set", "workerPool.create=true", "--set", "workerPool.spec.replicas=1")
-
-    def live() -> Any:
-        return get(own_cluster, "workerpool", "default", "-n", NAMESPACE)
-
-    # Its kind comes with the first installation; what to do is said, and nothing fails.
-    said = installer(*UPGRADE, str(CHART), *ADDRESS, *pool)
-    assert "the WorkerPool default was not made" in said
-    until_served(own_cluster)
-    said = installer(*UPGRADE, str(CHART), *ADDRESS, *pool)
-    assert "WARNING" not in said
-    uid = live()["metadata"]["uid"]
-    assert live()["spec"]["serviceAccountName"] == "rojak-default-pool"
-
-    installer(*UPGRADE, str(CHART), *ADDRESS, *pool, "--set", "workerPool.spec.replicas=3")
-    assert live()["spec"]["replicas"] == 3
-    assert live()["metadata"]["uid"] == uid
-
-    # Agents that run on it go on when the operator goes.
-    installer("uninstall", "rojak", "--namespace", NAMESPACE)
-    assert live()["metadata"]["uid"] == uid
-    installer(*UPGRADE, str(CHART), *ADDRESS, *pool)
-    assert live()["metadata"]["uid"] == uid
-
-
 @pytest.mark.parametrize("values", ["default", "dev", "everything"])
 def test_pods_are_what_the_restricted_profile_allows(own_cluster: KubernetesServer, helm: Helm, values: str) -> None:
     """Asked of the API server's own admission, which judges pods."""
@@ -192,6 +166,7 @@ def test_everything_is_accepted_by_strict_validation(
     everything = render(
         helm, CHART / "ci/everything-values.yaml", settings=["crds.enabled=false"], api_versions=API_VERSIONS
     )
+    everything += default_pools(everything)
     assert {"WorkerPool", "ServiceMonitor", "PodMonitor"} <= {obj["kind"] for obj in everything}
     text = yaml.safe_dump_all(everything)
     own_cluster.kubectl("apply", "--server-side", "--validate=strict", "--dry-run=server", "-f", "-", stdin=text)

@@ -15,7 +15,7 @@ from packaging.version import Version
 
 from dev.helm import CHART, Helm, HelmError
 from dev.helm.__main__ import check
-from dev.helm.chart import API_VERSIONS, ROOT, problems_of, render, values_files
+from dev.helm.chart import API_VERSIONS, ROOT, default_pools, problems_of, render, values_files
 from dev.helm.values import read_values
 from rojak_operator.settings import OperatorSettings
 
@@ -54,7 +54,7 @@ def test_every_object_fits_every_supported_kubernetes(helm: Helm) -> None:
 @pytest.mark.parametrize("kind", ["Deployment", "WorkerPool", "ServiceMonitor", "PodMonitor"])
 def test_the_schemas_notice_a_field_that_does_not_exist(helm: Helm, kind: str) -> None:
     objects = render(helm, values_file("everything"), api_versions=API_VERSIONS)
-    obj = next(obj for obj in objects if obj["kind"] == kind)
+    obj = next(obj for obj in (*objects, *default_pools(objects)) if obj["kind"] == kind)
     assert problems_of(obj, "1.35") == []
     obj["spec"]["replicaz"] = 2
     assert "replicaz" in problems_of(obj, "1.35")[0]
@@ -143,6 +143,8 @@ def test_the_operator_understands_its_environment(helm: Helm) -> None:
     ):  # fmt: skip
         assert getattr(default, name) == getattr(plain, name), name
 
+    assert default.worker_pool is None
+
     rendered = render(helm, values_file("cloud"))
     cloud = OperatorSettings.from_environment(environment(rendered)).defaults.temporal
     assert cloud.tls
@@ -160,6 +162,9 @@ def test_the_operator_understands_its_environment(helm: Helm) -> None:
     assert everything.watch_namespaces == ("team-a", "team-b")
     assert everything.lease_name == "agents-operator"
     assert everything.cluster == "production"
+    assert everything.worker_pool is not None
+    assert everything.worker_pool["metadata"]["namespace"] == "team-a"
+    assert everything.worker_pool["spec"]["autoscaling"] == {"minReplicas": 1, "maxReplicas": 5}
     assert everything.defaults.image == "registry.example/platform/agents:7"
     temporal = everything.defaults.temporal
     assert temporal.worker_cert_secret == "worker-cert"
@@ -181,7 +186,7 @@ def test_files_that_the_environment_names_are_mounted(helm: Helm) -> None:
 
 def test_workers_of_the_default_pool_have_an_account_without_a_token(helm: Helm) -> None:
     objects = render(helm, values_file("everything"), api_versions=API_VERSIONS)
-    (pool,) = [obj for obj in objects if obj["kind"] == "WorkerPool"]
+    (pool,) = default_pools(objects)
     account = pool["spec"]["serviceAccountName"]
     (found,) = [obj for obj in objects if obj["kind"] == "ServiceAccount" and obj["metadata"]["name"] == account]
     assert found["automountServiceAccountToken"] is False
@@ -193,6 +198,7 @@ def test_workers_of_the_default_pool_have_an_account_without_a_token(helm: Helm)
 
 def test_what_is_optional_is_left_out(helm: Helm) -> None:
     objects = render(helm, values_file("default"), api_versions=API_VERSIONS)
+    assert default_pools(objects) == []
     kinds = {obj["kind"] for obj in objects}
     assert not kinds & {"NetworkPolicy", "ServiceMonitor", "PodMonitor", "WorkerPool", "Secret"}
     assert named(objects, "Deployment") == ["rojak-operator"]

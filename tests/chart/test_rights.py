@@ -14,9 +14,9 @@ from temporalio.client import Client
 
 from dev.helm import CHART, Helm
 from dev.kubernetes import KubernetesServer
-from dev.kubernetes.credentials import User, write_kubeconfig
 from rojak.dev.process import ChildProcess
-from tests.operator.cluster import Cluster, OperatorProcess, connect, new_cluster, wait_for_definitions
+from tests.chart.installed import operator_as_installed
+from tests.operator.cluster import Cluster, OperatorProcess, connect, new_cluster
 from tests.operator.test_mcp_servers import free_port, listening
 from tests.operator.test_schedules import AGENT, HOURLY, describe, until
 
@@ -48,17 +48,7 @@ def operator(
         *("upgrade", "--install", "rojak", str(CHART), "--namespace", NAMESPACE, "--create-namespace"),
         *("--set", f"temporal.address={temporal_address}", "--set", f"watchNamespaces={{{inside.namespace}}}"),
     )
-    wait_for_definitions(own_cluster)
-    token = own_cluster.kubectl("create", "token", "rojak-operator", "-n", NAMESPACE).strip()
-    kubeconfig = tmp_path / "kubeconfig"
-    write_kubeconfig(kubeconfig, own_cluster.url, own_cluster.ca_file, User("rojak-operator", token=token))
-    pod = json.loads(own_cluster.kubectl("get", "deployment", "rojak-operator", "-n", NAMESPACE, "-o", "json"))
-    env = pod["spec"]["template"]["spec"]["containers"][0]["env"]
-    # As its pod would have it; what the kubelet fills in is filled in here.
-    environment = {variable["name"]: variable["value"] for variable in env if "value" in variable}
-    environment |= {"KUBECONFIG": str(kubeconfig), "ROJAK_OPERATOR_PORT": "0", "POD_NAME": "rojak-operator-0"}
-    environment |= {"ROJAK_OPERATOR_NAMESPACE": NAMESPACE, "ROJAK_RESYNC": "3", "ROJAK_AUDIT": "3"}
-    process = OperatorProcess(own_cluster, tmp_path / "operator.log", **environment)
+    process = operator_as_installed(own_cluster, tmp_path)
     try:
         yield process.start()
     finally:

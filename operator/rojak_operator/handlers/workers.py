@@ -16,6 +16,7 @@ from rojak_operator.desired.rollout import Rollout, read_rollout, ready_finding,
 from rojak_operator.desired.scaling import Scaling
 from rojak_operator.desired.worker import DesiredWorker, WorkerInputs, connection_references, render_worker
 from rojak_operator.handlers.context import Context, InvalidManifestError, parse
+from rojak_operator.handlers.default_pool import keep_default_pool
 from rojak_operator.handlers.programmed import programmed_finding
 from rojak_operator.resources import Key
 from rojak_operator.workqueue import Done
@@ -63,10 +64,11 @@ async def reconcile_agent(context: Context, key: Key) -> Done:
 
 async def reconcile_pool(context: Context, key: Key) -> Done:
     """Make the workers of a WorkerPool."""
+    is_default = await keep_default_pool(context, key)
     obj = context.store.read(key)
     if obj is None or obj["metadata"].get("deletionTimestamp"):
         context.reporter.forget(key)
-        return Done()
+        return Done(context.resync() if is_default else None)
     try:
         pool = parse(WorkerPool, obj)
     except InvalidManifestError as error:

@@ -74,6 +74,36 @@ app.kubernetes.io/component: dev-temporal
 {{- end }}
 {{- end }}
 
+{{- define "rojak.workerPoolAccount" -}}
+{{- with .Values.workerPool }}
+{{- default (printf "%s-%s-pool" (include "rojak.fullname" $) .name) .serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{/* The default pool, which the operator makes. */}}
+{{- define "rojak.workerPool" -}}
+{{- with .Values.workerPool }}
+{{- $spec := .spec }}
+{{- if and (or .serviceAccount.create .serviceAccount.name) (not .spec.serviceAccountName) }}
+{{- $spec = merge (dict "serviceAccountName" (include "rojak.workerPoolAccount" $)) .spec }}
+{{- end }}
+apiVersion: rojak.dev/v1alpha1
+kind: WorkerPool
+metadata:
+  name: {{ .name }}
+  namespace: {{ default $.Release.Namespace .namespace }}
+  labels:
+    app.kubernetes.io/instance: {{ $.Release.Name }}
+    app.kubernetes.io/managed-by: rojak-operator
+    app.kubernetes.io/part-of: rojak
+    {{- with $.Values.commonLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  {{- toYaml $spec | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{/* What can be wrong with several values together; what is wrong with one of them is said by values.schema.json. */}}
 {{- define "rojak.validate" -}}
 {{- if and .Values.temporal.apiKeySecret.name .Values.temporal.clientCertSecret.name }}

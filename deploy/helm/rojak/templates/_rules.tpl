@@ -50,3 +50,11 @@ nothing but reading: which ones manifests refer to is only known at run time, an
   resourceNames: [{{ include "rojak.operatorName" . }}]
   verbs: [get, update]
 {{- end }}
+
+{{/* In the namespace of the default pool: that one, and no other. */}}
+{{- define "rojak.poolRules" -}}
+- apiGroups: [rojak.dev]
+  resources: [workerpools]
+  resourceNames: [{{ .Values.workerPool.name }}]
+  verbs: [create, patch]
+{{- end }}
