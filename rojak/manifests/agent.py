@@ -154,7 +154,8 @@ class AgentSpec(Model):
     """What an agent is.
 
     Attributes:
-        description: what it is for; shown to people, and to other agents that have no description of their own.
+        description: what it is for, for people: ``kubectl get agents -o wide`` shows it. Models are told what
+            the agents that use it say of it.
         instructions: the system prompt.
         instructions_from: where the system prompt is.
         instructions_function: a function that returns the system prompt, given ``context_variables`` if it asks.
@@ -248,6 +249,7 @@ class Agent(Resource):
             Column("Tools", ".status.tools", "integer"),
             Column("Workers", ".status.workers"),
             condition_column("Ready"),
+            Column("Description", ".spec.description", wide=True),
             Column("Pool", ".spec.workerPoolRef.name", wide=True),
             Column("Queue", ".status.taskQueue", wide=True),
             Column("Revision", ".status.revision", wide=True),

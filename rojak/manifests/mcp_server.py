@@ -144,7 +144,7 @@ class MCPServerSpec(Model):
     """Where tools come from.
 
     Attributes:
-        description: what the server is for.
+        description: what the server is for, for people: ``kubectl get mcpservers -o wide`` shows it.
         remote: a server that runs somewhere.
         managed: a server that is run for you.
         discovery: asking it for its tools.
@@ -258,6 +258,7 @@ class MCPServer(Resource):
             Column("Tools", ".status.toolCount", "integer"),
             condition_column("Reachable"),
             condition_column("Ready"),
+            Column("Description", ".spec.description", wide=True),
             Column("URL", ".status.url", wide=True),
             Column("Server", ".status.server.name", wide=True),
             Column("Discovered", ".status.lastDiscoveryTime", "date", wide=True),
