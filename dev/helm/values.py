@@ -67,7 +67,8 @@ _TOLERATIONS: Final[Schema] = _list(
 #: Types by path, where the default says too little. Booleans and strings need none.
 TYPES: Final[dict[str, Schema]] = {
     "commonLabels": _LABELS,
-    "image.repository": _STRING | {"minLength": 1},
+    # A tag or a digest has a value of its own.
+    "image.repository": _STRING | {"pattern": r"^(([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9]([-._/a-z0-9]*[a-z0-9])?)?$"},
     "image.digest": _STRING | {"pattern": "^(sha256:[0-9a-f]{64})?$"},
     "image.pullPolicy": _PULL_POLICY,
     "imagePullSecrets": _REFERENCES,
@@ -201,7 +202,7 @@ How to install, upgrade and remove it: [docs/install.md](../../../docs/install.m
 
 ```sh
 helm upgrade --install rojak deploy/helm/rojak --namespace rojak-system --create-namespace \\
-  --set temporal.address=temporal-frontend.temporal:7233 --wait
+  --set image.repository=registry.example/rojak --set temporal.address=temporal-frontend.temporal:7233 --wait
 ```
 
 Wrong values are refused before anything is sent to the cluster: `values.schema.json` knows no others than these.

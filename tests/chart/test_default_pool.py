@@ -49,7 +49,11 @@ async def release(own_cluster: KubernetesServer, installer: Helm) -> AsyncIterat
 
 
 def install(installer: Helm, *settings: str, chart: Path = CHART) -> str:
-    flags = [part for value in ("temporal.address=127.0.0.1:1", *settings) for part in ("--set", value)]
+    flags = [
+        part
+        for value in ("image.repository=rojak", "temporal.address=127.0.0.1:1", *settings)
+        for part in ("--set", value)
+    ]
     return installer(
         "upgrade", "--install", "rojak", str(chart), "--namespace", NAMESPACE, "--create-namespace", *flags
     )

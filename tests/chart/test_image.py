@@ -132,7 +132,7 @@ async def test_the_operator_works_in_it(
 ) -> None:
     find_helm().for_cluster(own_cluster.kubeconfig)(
         *("upgrade", "--install", "rojak", str(CHART), "--namespace", OPERATOR_ACCOUNT[0], "--create-namespace"),
-        *("--set", f"temporal.address={temporal_address}"),
+        *("--set", "image.repository=rojak", "--set", f"temporal.address={temporal_address}"),
     )
     wait_for_definitions(own_cluster)
     mounted = tmp_path / "login"

@@ -29,7 +29,7 @@ AGENT = {
 }
 #: Helm's way to install what may be there already.
 UPGRADE = ("upgrade", "--install", "rojak", "--namespace", NAMESPACE, "--create-namespace")
-ADDRESS = ("--set", "temporal.address=temporal:7233")
+ADDRESS = ("--set", "temporal.address=temporal:7233", "--set", "image.repository=rojak")
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ from rojak_operator.settings import OperatorSettings
 pytestmark = pytest.mark.timeout(120)
 
 ADDRESS = "temporal.address=temporal:7233"
+IMAGE = "image.repository=registry.example/rojak"
 INSTALL = ROOT / "docs/install.md"
 #: Kinds of the chart that belong to no namespace.
 CLUSTER_WIDE = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
@@ -75,28 +76,30 @@ def test_no_kind_of_the_chart_goes_unchecked(helm: Helm) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ([], "temporal.address is not set: give host:port of your Temporal, or set devTemporal.enabled=true"),
+        ([ADDRESS], "image.repository is not set, and there is no public image: build one with `make image`"),
+        ([ADDRESS, "image.repository=registry.example/rojak:2.0"], "at '/image/repository'"),
+        ([IMAGE], "temporal.address is not set: give host:port of your Temporal, or set devTemporal.enabled=true"),
         (["temporal.adress=a:1"], "at '/temporal': additional properties 'adress' not allowed"),
         (["temporal.address=http://temporal:7233"], "at '/temporal/address'"),
-        ([ADDRESS, "operator.replicas=two"], "at '/operator/replicas': got string, want integer"),
-        ([ADDRESS, "operator.resources.limit.cpu=1"], "at '/operator/resources': additional properties 'limit'"),
-        ([ADDRESS, "operator.logFormat=xml"], "value must be one of 'json', 'text'"),
-        ([ADDRESS, "image.digest=latest"], "at '/image/digest'"),
-        ([ADDRESS, "watchNamespaces=team-a"], "at '/watchNamespaces': got string, want array"),
-        ([ADDRESS, "workerPool.spec.replica=3"], "at '/workerPool/spec': additional properties 'replica'"),
-        ([ADDRESS, r"commonLabels.app\.kubernetes\.io/name=x"], "invalid propertyName 'app.kubernetes.io/name'"),
-        ([ADDRESS, "operator.leaderElection.enabled=false"], "two would work against each other"),
-        ([ADDRESS, "devTemporal.enabled=true"], "use one Temporal"),
+        ([ADDRESS, IMAGE, "operator.replicas=two"], "at '/operator/replicas': got string, want integer"),
+        ([ADDRESS, IMAGE, "operator.resources.limit.cpu=1"], "at '/operator/resources': additional properties 'limit'"),
+        ([ADDRESS, IMAGE, "operator.logFormat=xml"], "value must be one of 'json', 'text'"),
+        ([ADDRESS, IMAGE, "image.digest=latest"], "at '/image/digest'"),
+        ([ADDRESS, IMAGE, "watchNamespaces=team-a"], "at '/watchNamespaces': got string, want array"),
+        ([ADDRESS, IMAGE, "workerPool.spec.replica=3"], "at '/workerPool/spec': additional properties 'replica'"),
+        ([ADDRESS, IMAGE, r"commonLabels.app\.kubernetes\.io/name=x"], "invalid propertyName 'app.kubernetes.io/name'"),
+        ([ADDRESS, IMAGE, "operator.leaderElection.enabled=false"], "two would work against each other"),
+        ([ADDRESS, IMAGE, "devTemporal.enabled=true"], "use one Temporal"),
         (
-            [ADDRESS, "temporal.apiKeySecret.name=a", "temporal.clientCertSecret.name=b"],
+            [ADDRESS, IMAGE, "temporal.apiKeySecret.name=a", "temporal.clientCertSecret.name=b"],
             "temporal.apiKeySecret and temporal.clientCertSecret are both given: log in with one of them",
         ),
         (
-            [ADDRESS, "workerPool.create=true", "watchNamespaces={team-a}"],
+            [ADDRESS, IMAGE, "workerPool.create=true", "watchNamespaces={team-a}"],
             '"rojak-system" is not one of watchNamespaces: nobody would run the pool',
         ),
         (
-            [ADDRESS, "serviceAccount.create=false"],
+            [ADDRESS, IMAGE, "serviceAccount.create=false"],
             "serviceAccount.create is false: name an account that exists in serviceAccount.name",
         ),
     ],
@@ -108,7 +111,7 @@ def test_values_with_a_mistake_are_refused_with_the_remedy(helm: Helm, settings:
 
 def test_a_kubernetes_that_is_too_old_is_refused(helm: Helm) -> None:
     with pytest.raises(HelmError, match="incompatible with Kubernetes"):
-        render(helm, settings=[ADDRESS], kubernetes="1.30.9")
+        render(helm, settings=[ADDRESS, IMAGE], kubernetes="1.30.9")
 
 
 @pytest.mark.parametrize("values", values_files(), ids=lambda path: path.stem)
@@ -196,6 +199,34 @@ def test_workers_of_the_default_pool_have_an_account_without_a_token(helm: Helm)
     assert pool["spec"]["autoscaling"] == {"minReplicas": 1, "maxReplicas": 5}
 
 
+@pytest.mark.parametrize(
+    ("settings", "image"),
+    [
+        (["image.repository=rojak"], "rojak:{version}"),
+        (
+            ["image.repository=registry.example:5000/agents/rojak", "image.tag=2.0.0"],
+            "registry.example:5000/agents/rojak:2.0.0",
+        ),
+        (["image.registry=registry.example", "image.repository=rojak"], "registry.example/rojak:{version}"),
+        (["image.repository=rojak", f"image.digest=sha256:{'a' * 64}"], f"rojak@sha256:{'a' * 64}"),
+    ],
+)
+def test_the_image_is_where_it_was_pushed(helm: Helm, settings: list[str], image: str) -> None:
+    objects = render(helm, settings=[ADDRESS, *settings])
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    (pod,) = pods(objects)
+    assert pod["containers"][0]["image"] == image.format(version=version)
+    # Workers whose manifests name none have the same.
+    assert environment(objects)["ROJAK_IMAGE"] == image.format(version=version)
+
+
+def test_the_chart_is_where_the_project_is() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["home"] in project["urls"].values()
+    assert chart["sources"] == [chart["home"]]
+
+
 def test_what_is_optional_is_left_out(helm: Helm) -> None:
     objects = render(helm, values_file("default"), api_versions=API_VERSIONS)
     assert default_pools(objects) == []
@@ -207,7 +238,7 @@ def test_what_is_optional_is_left_out(helm: Helm) -> None:
 
 
 def test_monitors_are_made_where_their_kinds_are(helm: Helm) -> None:
-    settings = [ADDRESS, "metrics.serviceMonitor.enabled=true", "metrics.podMonitor.enabled=true"]
+    settings = [ADDRESS, IMAGE, "metrics.serviceMonitor.enabled=true", "metrics.podMonitor.enabled=true"]
     without = {obj["kind"] for obj in render(helm, settings=settings)}
     assert not without & {"ServiceMonitor", "PodMonitor"}
     objects = render(helm, settings=settings, api_versions=["monitoring.coreos.com/v1"])
@@ -247,7 +278,7 @@ def test_no_value_is_without_effect(helm: Helm) -> None:
 
 
 def test_a_release_of_another_name_has_names_of_its_own(helm: Helm) -> None:
-    objects = render(helm, settings=[ADDRESS], release="second", namespace="elsewhere")
+    objects = render(helm, settings=[ADDRESS, IMAGE], release="second", namespace="elsewhere")
     assert named(objects, "Deployment") == ["second-rojak-operator"]
     (lease,) = [v for name, v in environment(objects).items() if name == "ROJAK_LEASE_NAME"]
     (role,) = [obj for obj in objects if obj["kind"] == "Role"]
@@ -280,7 +311,8 @@ def test_the_schema_allows_no_unknown_value() -> None:
 def test_values_in_the_guide_are_accepted(helm: Helm, snippet: str, tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     values.write_text(snippet)
-    assert render(helm, values)
+    # The image is given by the command that the guide begins with.
+    assert render(helm, values, settings=[IMAGE])
 
 
 def test_commands_in_the_guide_set_values_that_exist() -> None:

@@ -46,6 +46,7 @@ def operator(
     """Installed for one namespace, and run with the token of the account that the chart made."""
     installer(
         *("upgrade", "--install", "rojak", str(CHART), "--namespace", NAMESPACE, "--create-namespace"),
+        *("--set", "image.repository=rojak"),
         *("--set", f"temporal.address={temporal_address}", "--set", f"watchNamespaces={{{inside.namespace}}}"),
     )
     process = operator_as_installed(own_cluster, tmp_path)
@@ -219,7 +220,7 @@ def test_people_may_with_our_kinds_what_they_may_in_their_namespace(
     """The controller that aggregates roles is not here: what it would put together is asked for by its label."""
     installer(
         *("upgrade", "--install", "rojak", str(CHART), "--namespace", NAMESPACE, "--create-namespace"),
-        *("--set", "temporal.address=temporal:7233"),
+        *("--set", "temporal.address=temporal:7233", "--set", "image.repository=rojak"),
     )
 
     def verbs(role: str) -> dict[str, set[str]]:

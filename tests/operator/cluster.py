@@ -197,7 +197,12 @@ def rights(*settings: str) -> list[dict[str, Any]]:
     namespace, account = OPERATOR_ACCOUNT
     return chart.render(
         find_helm(),
-        settings=["temporal.address=temporal:7233", f"fullnameOverride={account.removesuffix('-operator')}", *settings],
+        settings=[
+            "temporal.address=temporal:7233",
+            "image.repository=rojak",
+            f"fullnameOverride={account.removesuffix('-operator')}",
+            *settings,
+        ],
         namespace=namespace,
         templates=["templates/serviceaccount.yaml", "templates/rbac.yaml"],
     )

@@ -58,6 +58,9 @@ app.kubernetes.io/component: dev-temporal
 
 {{- define "rojak.image" -}}
 {{- with .Values.image }}
+{{- if not .repository }}
+{{- fail "image.repository is not set, and there is no public image: build one with `make image`, push it where your cluster can fetch it, and give its name, such as image.repository=registry.example/rojak (see docs/install.md)" }}
+{{- end }}
 {{- $name := .repository }}
 {{- if .registry }}{{ $name = printf "%s/%s" .registry .repository }}{{ end }}
 {{- if .digest }}{{ printf "%s@%s" $name .digest }}{{ else }}{{ printf "%s:%s" $name (default $.Chart.AppVersion .tag) }}{{ end }}
