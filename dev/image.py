@@ -75,7 +75,7 @@ class Docker:
         return _said(_call("docker", "pull", "-q", name, timeout=PULL_TIMEOUT))
 
     def build(self, folder: Path, name: str) -> None:
-        _must(_call("docker", "build", "-q", "-t", name, str(folder), timeout=BUILD_TIMEOUT))
+        _must(_call("docker", "build", "-q", "--network", "host", "-t", name, str(folder), timeout=BUILD_TIMEOUT))
 
     def size(self, name: str) -> int:
         return int(_must(_call("docker", "image", "inspect", "--format", "{{.Size}}", name)))
