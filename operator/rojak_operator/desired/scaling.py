@@ -88,7 +88,8 @@ def render_scaling(
         objects.append(_autoscaler(owner, kind, autoscaling))
     elif problem := scaling.problem_of(spec, temporal):
         problems.append(problem)
-    elif autoscaling is not None:
+    elif autoscaling is not None and queues:
+        # A pool without agents has nothing to go by, and KEDA refuses what has no triggers.
         objects += _keda(owner, kind, autoscaling, queues, temporal, defaults, _authentication(spec, temporal))
     return objects, problems
 

@@ -36,12 +36,12 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
 #: Another value, where one that is valid cannot be made of the one that is given.
 OTHERS: dict[str, Any] = {
     "Agent.model.provider": "anthropic",
-    "Agent.tools[].function.name": "json:loads",
-    "Agent.tools[].retriever.qdrant.embedFunction": "json:dumps",
-    "Agent.instructionsFunction": "json:loads",
+    "Agent.tools[].function.name": "textwrap:indent",
+    "Agent.tools[].retriever.qdrant.embedFunction": "textwrap:dedent",
+    "Agent.instructionsFunction": "textwrap:indent",
     "Agent.outputSchema": {"type": "object", "properties": {"other": {"type": "string"}}},
-    "Agent.worker.functions.modules": ["textwrap"],
-    "WorkerPool.functions.modules": ["textwrap"],
+    "Agent.worker.functions.modules": ["bisect"],
+    "WorkerPool.functions.modules": ["bisect"],
     # Of two filters the narrower one counts.
     "MCPServer.tools.include": ["get_rain"],
     "MCPServer.remote.url": "https://another.example/mcp",
