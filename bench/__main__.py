@@ -105,6 +105,8 @@ def _row(metric: Metric, result: Result) -> list[str]:
     reached = verdict(metric, result)
     word = {True: "[green]ok[/]", False: "[bold red]MISS[/]", None: ""}[reached]
     ratio = "" if result.ratio is None else f"{result.ratio:.2f}"
+    if result.middle is not None:
+        ratio += " ({:.2f} to {:.2f})".format(*result.middle)
     return [
         metric.label,
         shown(result.floor),
@@ -118,7 +120,8 @@ def _row(metric: Metric, result: Result) -> list[str]:
 def _surroundings() -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _VERSIONS)
     server = subprocess.run([find_binary(), "--version"], capture_output=True, text=True).stdout.strip()
-    return f"{date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}, {server}"
+    load = f"load {os.getloadavg()[0]:.0f} at the end"
+    return f"{date.today()}, {os.cpu_count()} cores, {load}, Python {platform.python_version()}, {versions}, {server}"
 
 
 def _samples(figures: dict[str, Figures]) -> dict[str, dict[str, list[float]]]:

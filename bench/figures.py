@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median, quantiles
 
 from bench.sides import SideName
+
+_ENOUGH_FOR_QUARTILES = 4
 
 
 @dataclass(frozen=True)
 class Result:
-    """A metric measured: medians, and the median ratio of ours to the floor of the same repetition."""
+    """A metric measured: medians, and the median ratio of ours to the floor of the same repetition or round.
+
+    ``middle`` is where the middle half of the ratios is, which says how far to trust their median; None if there are
+    less than four.
+    """
 
     floor: float | None
     ours: float | None
     ratio: float | None
+    middle: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,18 +76,21 @@ class Figures:
     samples: dict[tuple[str, SideName], list[float]] = field(default_factory=dict)
 
     def add(self, side: SideName, key: str, value: float) -> None:
-        """Take a figure of one repetition. The n-th ones of both sides belong together."""
+        """Take a figure of one repetition or round. The n-th ones of both sides belong together."""
         self.samples.setdefault((key, side), []).append(value)
 
     def result(self, key: str) -> Result:
         """The metric over all repetitions."""
         floor, ours = self.samples.get((key, "floor")), self.samples.get((key, "ours"))
-        ratio = None
+        ratio = middle = None
         if floor and ours:
             pairs = zip(ours, floor, strict=False)
             ratios = [mine / theirs for mine, theirs in pairs if theirs]
             ratio = median(ratios) if ratios else None
-        return Result(median(floor) if floor else None, median(ours) if ours else None, ratio)
+            if len(ratios) >= _ENOUGH_FOR_QUARTILES:
+                low, _, high = quantiles(ratios, n=4, method="inclusive")
+                middle = low, high
+        return Result(median(floor) if floor else None, median(ours) if ours else None, ratio, middle)
 
 
 def verdict(metric: Metric, result: Result) -> bool | None:
