@@ -13,7 +13,13 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from rojak import Rojak
-from rojak.agents import OpenAIAgent, OpenAIAgentActivities, OpenAIAgentOptions
+from rojak.agents import (
+    AnthropicAgentActivities,
+    AnthropicAgentOptions,
+    OpenAIAgent,
+    OpenAIAgentActivities,
+    OpenAIAgentOptions,
+)
 from rojak.testing import ModelServer
 from rojak.types import OrchestratorResponse, TaskParams
 from rojak.worker import RojakWorker
@@ -53,6 +59,16 @@ async def worker(
 ) -> AsyncIterator[RojakWorker]:
     """A running worker."""
     async with rojak.create_worker([activities], **worker_options) as running:
+        yield running
+
+
+@pytest.fixture
+async def worker_of_both(
+    rojak: Rojak, model: ModelServer, activities: OpenAIAgentActivities, worker_options: dict[str, Any]
+) -> AsyncIterator[RojakWorker]:
+    """A running worker of both providers."""
+    options = AnthropicAgentOptions(api_key="test", base_url=model.anthropic_base_url, all_functions=FUNCTIONS)
+    async with rojak.create_worker([activities, AnthropicAgentActivities(options)], **worker_options) as running:
         yield running
 
 

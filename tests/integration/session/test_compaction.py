@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from rojak import Compaction, ResumeResponse, Rojak, UpdateConfigParams
-from rojak.agents import AnthropicAgent, AnthropicAgentActivities, AnthropicAgentOptions, OpenAIAgent
-from rojak.agents.openai_agent import OpenAIAgentActivities
+from rojak.agents import AnthropicAgent, OpenAIAgent
 from rojak.session.compaction import PREFIX
 from rojak.testing import ModelServer
 from rojak.types import OrchestratorResponse, ResumeRequest, Usage
 from rojak.types.errors import ConfigurationError
-from rojak.worker import RojakWorker
 from tests.integration.session.conftest import answer, roles, task
-from tests.integration.session.team import FUNCTIONS, agent_a
+from tests.integration.session.team import agent_a
 
-pytestmark = pytest.mark.usefixtures("worker")
+pytestmark = pytest.mark.usefixtures("worker_of_both")
 
 POLICY = Compaction(trigger_messages=5, keep_last=2)
-
-
-@pytest.fixture
-async def worker(
-    rojak: Rojak, model: ModelServer, activities: OpenAIAgentActivities, worker_options: dict[str, Any]
-) -> AsyncIterator[RojakWorker]:
-    """A worker of both providers."""
-    options = AnthropicAgentOptions(api_key="test", base_url=model.anthropic_base_url, all_functions=FUNCTIONS)
-    async with rojak.create_worker([activities, AnthropicAgentActivities(options)], **worker_options) as running:
-        yield running
 
 
 @pytest.fixture(params=[OpenAIAgent, AnthropicAgent], ids=["openai", "anthropic"])

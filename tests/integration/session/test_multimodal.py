@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from rojak import ImagePart, Rojak, TaskParams, TextPart
-from rojak.agents import AnthropicAgent, AnthropicAgentActivities, AnthropicAgentOptions, OpenAIAgent
-from rojak.agents.openai_agent import OpenAIAgentActivities
+from rojak.agents import AnthropicAgent, OpenAIAgent
 from rojak.testing import ModelServer, call
 from rojak.types.content import MAX_IMAGE_BYTES
 from rojak.types.errors import PayloadTooLargeError, RunFailedError
-from rojak.worker import RojakWorker
 from tests.integration.session.conftest import answer
-from tests.integration.session.team import FUNCTIONS
 
-pytestmark = pytest.mark.usefixtures("worker")
+pytestmark = pytest.mark.usefixtures("worker_of_both")
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 16
 BYTES, URL = ImagePart(PNG), ImagePart("https://example.com/a.png")
 URLS = [part["image_url"]["url"] for part in (BYTES, URL)]
-
-
-@pytest.fixture
-async def worker(
-    rojak: Rojak, model: ModelServer, activities: OpenAIAgentActivities, worker_options: dict[str, Any]
-) -> AsyncIterator[RojakWorker]:
-    """A worker of both providers."""
-    options = AnthropicAgentOptions(api_key="test", base_url=model.anthropic_base_url, all_functions=FUNCTIONS)
-    async with rojak.create_worker([activities, AnthropicAgentActivities(options)], **worker_options) as running:
-        yield running
 
 
 @pytest.fixture(params=[OpenAIAgent, AnthropicAgent], ids=["openai", "anthropic"])

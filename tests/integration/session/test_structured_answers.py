@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field, field_validator
 
 from rojak import Interrupt, Rojak
-from rojak.agents import AnthropicAgent, AnthropicAgentActivities, AnthropicAgentOptions, OpenAIAgent
-from rojak.agents.openai_agent import OpenAIAgentActivities
+from rojak.agents import AnthropicAgent, OpenAIAgent
 from rojak.client import Done, TextDelta
 from rojak.testing import Conversation, ModelServer, Reply, call
 from rojak.types import OrchestratorResponse, ResumeRequest, ResumeResponse, TaskParams
 from rojak.types.errors import OutputValidationError, RunFailedError
-from rojak.worker import RojakWorker
 from tests.integration.session.conftest import answer, roles
-from tests.integration.session.team import FUNCTIONS
 
-pytestmark = pytest.mark.usefixtures("worker")
+pytestmark = pytest.mark.usefixtures("worker_of_both")
 
 
 class Weather(BaseModel):
@@ -42,16 +38,6 @@ class Verse(BaseModel):
 
 GOOD = Weather(city="Oslo", celsius=3.5)
 FUNCTION_NAMES = ["add", "pay", "transfer_to_b"]
-
-
-@pytest.fixture
-async def worker(
-    rojak: Rojak, model: ModelServer, activities: OpenAIAgentActivities, worker_options: dict[str, Any]
-) -> AsyncIterator[RojakWorker]:
-    """A worker of both providers."""
-    options = AnthropicAgentOptions(api_key="test", base_url=model.anthropic_base_url, all_functions=FUNCTIONS)
-    async with rojak.create_worker([activities, AnthropicAgentActivities(options)], **worker_options) as running:
-        yield running
 
 
 @pytest.fixture(params=[OpenAIAgent, AnthropicAgent], ids=["openai", "anthropic"])
