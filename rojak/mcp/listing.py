@@ -44,12 +44,18 @@ async def list_tools(client: Client) -> list[Tool]:
 
 
 class ToolSieve:
-    """Lets through the tools of a server that are wanted and can be used, and says once what it keeps back."""
+    """Lets through the tools of a server that are wanted and can be used, and says once what it keeps back.
 
-    def __init__(self, server: str, config: MCPServerConfig) -> None:
+    Args:
+        server: its name, for logs.
+        config: says which tools are wanted.
+        told: what was said already; sieves of one connection share it.
+    """
+
+    def __init__(self, server: str, config: MCPServerConfig, told: set[str] | None = None) -> None:
         self._server = server
         self._config = config
-        self._told: set[str] = set()
+        self._told = set() if told is None else told
 
     def refuses(self, tool: Any) -> bool:
         """Whether an entry of a list, as it came over the wire, is no tool."""
@@ -80,7 +86,7 @@ class ToolSieve:
                 chosen[tool.name] = tool
         if len(chosen) > OFFERED_TOOLS:
             self._tell(
-                "too many",
+                f"too many {self._config.include} {self._config.exclude}",
                 f"it lists {len(chosen)} tools, and models take {OFFERED_TOOLS}: the others are left out. Choose with"
                 " include=[...] or exclude=[...] of its MCPServerConfig",
             )

@@ -1,4 +1,4 @@
-"""The MCP servers of a worker: one connection for each, shared by all sessions."""
+"""The MCP servers of a worker, and the tools that they have for its sessions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ IDEMPOTENCY_KEY = "rojak.dev/idempotency-key"
 
 
 class MCPPool:
-    """Connections to MCP servers, from `start` to `close`; it may be started again.
+    """A worker's MCP servers, from `start` to `close`; it may be started again.
 
     Args:
         configs: the servers by name.

@@ -1,130 +1,115 @@
-"""One MCP server: a connection that is kept, lost and made again, and the tools that it lists."""
+"""One MCP server as one worker sees it: the tools that it takes, over a connection that others may use too."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import importlib.metadata
 import logging
-import math
-import random
 import time
-from typing import Any, Literal
+from typing import Any
 
-import anyio
-import mcp_types
-from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, RequestParamsMeta, Tool
 
 from mcp import Client
 from rojak.mcp.answers import read_answer
+from rojak.mcp.connection import Connection, State
 from rojak.mcp.errors import MCPServerError
-from rojak.mcp.listing import ToolSieve, list_tools
-from rojak.mcp.reasons import explain, redact
-from rojak.mcp.stdio import ChildReport
-from rojak.mcp.transports import open_transport
+from rojak.mcp.listing import ToolSieve
+from rojak.mcp.sharing import acquire, release
 from rojak.types.mcp import MCPServerConfig
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between attempts to connect: the first pause, and the longest one.
-FIRST_PAUSE = 0.25
-LONGEST_PAUSE = 30.0
-#: A connection that lived for so long was a good one: after it the pauses begin anew.
-GOOD_LIFE = 5.0
-#: Seconds for which a list of tools counts as current, unless the server says that it changed.
-LIST_TTL = 10.0
 #: Seconds that a turn waits for a server that is being connected to for the first time, or asked for its tools again.
 DISCOVERY_PATIENCE = 5.0
 REFRESH_PATIENCE = 2.0
 #: Seconds that a call waits while a connection is being made.
 CONNECT_PATIENCE = 10.0
-#: Seconds that a server has to list its tools, to show that it lives after it left a call unanswered.
-PROBE_PATIENCE = 5.0
-
-_INFO = mcp_types.Implementation(name="rojak", version=importlib.metadata.version("rojak"))
-
-State = Literal["connecting", "up", "down"]
 
 
 class MCPServer:
-    """Keeps a connection to one server from `start` to `close`, on one event loop.
+    """A server from `start` to `close`, on one event loop; it may be started again.
 
     Args:
         name: in the worker's configuration.
-        config: how to reach it.
+        config: how to reach it, and which of its tools to take.
     """
 
     def __init__(self, name: str, config: MCPServerConfig) -> None:
         self.name = name
         self.config = config
-        #: The tools that it listed last, as far as they can be used; None before it listed any.
-        self.tools: list[Tool] | None = None
-        #: Counts changes of ``tools``.
-        self.version = 0
+        self._tools: list[Tool] | None = None
+        self._version = 0
+        self._connection: Connection | None = None
+        #: The one of before.
+        self._left: Connection | None = None
         self._sieve = ToolSieve(name, config)
-        self._state: State = "down"
-        self._reason = "the worker has not started"
-        self._client: Client | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._scope: anyio.CancelScope | None = None
-        self._closing = False
-        self._changed = asyncio.Event()
-        self._trouble = asyncio.Event()
-        self._ended = False
-        self._stale = False
-        self._listed_at = -math.inf
-        self._began = 0.0
-        self._connected_at: float | None = None
+        #: What of the connection is known here: the version of its list, and attempts when this one came.
+        self._seen = 0
         self._attempts = 0
-        self._refreshing: asyncio.Task[None] | None = None
-        self._strays: set[asyncio.Task[Any]] = set()
+        self._began = 0.0
+        self._idle_reason = "the worker has not started"
+        self._calls: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
-        """Begin to connect."""
-        self._closing, self._attempts = False, 0
-        self._set_state("connecting")
-        self._began = time.monotonic()
-        self._task = asyncio.create_task(self._serve(), name=f"mcp:{self.name}")
+        """Begin to connect, or join those who use the server already."""
+        if self._connection is not None:
+            return
+        connection = self._connection = acquire(self.name, self.config)
+        self._sieve = ToolSieve(self.name, self.config, connection.told)
+        self._seen, self._attempts, self._began = 0, connection.attempts, time.monotonic()
+        connection.hurry()
 
     async def close(self) -> None:
-        """End the connection, and the child process if there is one."""
-        self._closing = True
-        if self._task is None:
+        """Use it no more. With its last user the connection ends, and the child process if there is one."""
+        connection = self._connection
+        if connection is None:
+            if self._left is not None and self._left.is_closing:
+                await self._left.close()
             return
-        if self._scope is not None:
-            self._scope.cancel()
-        self._trouble.set()
-        self._changed.set()
-        _, late = await asyncio.wait({self._task}, timeout=15)
-        for task in (*late, *self._strays, *([self._refreshing] if self._refreshing else [])):
+        self._connection, self._left = None, connection
+        self._idle_reason = "the worker is stopping"
+        connection.wake()
+        for task in self._calls:
             task.cancel()
-        self._task, self._refreshing = None, None
-        self._set_state("down", "the worker is stopping")
+        await release(connection)
 
     async def settle(self, patience: float) -> None:
         """Wait until the first attempt to connect has succeeded or failed, at most for ``patience`` seconds."""
-        await self._wait_while(lambda: self._state == "connecting" and self._attempts == 0, patience)
+        if connection := self._connection:
+            await connection.wait_while(lambda: self._is_first_attempt(connection), patience)
+
+    @property
+    def tools(self) -> list[Tool] | None:
+        """The tools that it listed last, as far as they are wanted and can be used; None before it listed any."""
+        self._take_tools()
+        return self._tools
+
+    @property
+    def version(self) -> int:
+        """Counts changes of ``tools``."""
+        self._take_tools()
+        return self._version
 
     @property
     def state(self) -> State:
         """Whether the server is connected."""
-        return self._state
+        return "down" if self._connection is None else self._connection.state
 
     @property
     def problem(self) -> str | None:
         """Why the server cannot be used; None when it can."""
-        return None if self._state == "up" else self._reason
+        return self._idle_reason if self._connection is None else self._connection.problem
 
     async def refresh(self) -> None:
         """Bring ``tools`` up to date where that takes no longer than a turn can wait."""
-        if self._state == "connecting" and self._attempts == 0:
+        connection = self._connection
+        if connection is None:
+            return
+        if self._is_first_attempt(connection):
             await self.settle(max(0.0, DISCOVERY_PATIENCE - (time.monotonic() - self._began)))
-        elif self._state == "up" and (self._stale or time.monotonic() - self._listed_at > LIST_TTL):
-            if self._refreshing is None or self._refreshing.done():
-                self._refreshing = asyncio.create_task(self._list_again())
-            await asyncio.wait({self._refreshing}, timeout=REFRESH_PATIENCE)
+        else:
+            await connection.list_again(REFRESH_PATIENCE)
 
     async def call(
         self, tool: str, arguments: dict[str, Any], *, timeout: float, meta: RequestParamsMeta
@@ -141,175 +126,59 @@ class MCPServer:
             MCPServerError: the server cannot be reached, was lost, took too long, or refused.
         """
         deadline = time.monotonic() + timeout
-        client = await self._connected(min(timeout, CONNECT_PATIENCE))
+        connection, client = await self._connected(min(timeout, CONNECT_PATIENCE))
         # A task of its own: what it still has to tell the server when it is given up keeps nobody waiting.
         calling = asyncio.create_task(client.call_tool(tool, arguments, meta=meta))
+        self._calls.add(calling)
+        calling.add_done_callback(self._forget)
         try:
             await asyncio.wait({calling}, timeout=max(0.0, deadline - time.monotonic()))
         finally:
-            if not calling.done():
+            is_late = not calling.done()
+            if is_late:
                 calling.cancel()
-                self._strays.add(calling)
-                calling.add_done_callback(self._forget)
-        if calling not in self._strays:
+        if not is_late:
             if not calling.cancelled() and isinstance(calling.exception(), MCPError):
-                self._doubt()
+                connection.doubt()
             return read_answer(self.name, self.config, tool, calling)
         logger.warning("MCP server %r did not answer a call of %r within %g s", self.name, tool, timeout)
-        self._doubt()
+        connection.doubt()
         raise MCPServerError("TimeoutError", f"{tool} of the MCP server {self.name!r} timed out after {timeout:g} s.")
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._strays.discard(task)
+        self._calls.discard(task)
         if not task.cancelled():
             task.exception()
 
-    async def _connected(self, patience: float) -> Client:
-        await self._wait_while(lambda: self._state == "connecting", patience)
-        if self._client is None:
-            reason = "it is still being connected to" if self._state == "connecting" else self._reason
+    async def _connected(self, patience: float) -> tuple[Connection, Client]:
+        connection = self._connection
+        if connection is not None:
+            await connection.wait_while(
+                lambda: self._connection is connection and connection.state == "connecting", patience
+            )
+        if connection is None or connection is not self._connection or connection.client is None:
+            reason = "it is still being connected to" if self.state == "connecting" else self.problem
             logger.warning("MCP server %r was called and is down: %s", self.name, reason)
             raise MCPServerError(
                 "MCPServerDownError", f"The MCP server {self.name!r} is down. Its tools cannot be used at the moment."
             )
-        return self._client
+        return connection, connection.client
 
-    async def _wait_while(self, condition: Any, patience: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                while condition() and not self._closing:
-                    await self._changed.wait()
+    def _is_first_attempt(self, connection: Connection) -> bool:
+        """Whether the server is being connected to for the first time since this one uses it."""
+        return (
+            connection is self._connection
+            and connection.state == "connecting"
+            and connection.attempts == self._attempts
+        )
 
-    def _has_ended(self) -> bool:
-        return self._ended
-
-    def _is_closing(self) -> bool:
-        # A method, since type checkers do not expect an attribute to change while others run.
-        return self._closing
-
-    def _set_state(self, state: State, reason: str = "") -> None:
-        self._state, self._reason = state, reason
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
-    def _doubt(self) -> None:
-        """The server may be gone: look."""
-        self._trouble.set()
-
-    def _end(self) -> None:
-        """The server has ended the connection."""
-        self._ended = True
-        self._trouble.set()
-
-    async def _serve(self) -> None:
-        """Connect, again and again."""
-        pause = FIRST_PAUSE
-        while not self._closing:
-            self._set_state("connecting")
-            report, reason = ChildReport(), ""
-            try:
-                await self._connect_once(report)
-            except TimeoutError:
-                reason = f"it did not answer within {self.config.timeout:g} s"
-            # Transports raise what their libraries raise, in groups of groups.
-            except Exception as error:  # noqa: BLE001 - whatever it is, the server is down and is tried again
-                reason = explain(error, self.config)
-            reason = reason or "it ended the connection"
-            if self._is_closing():
-                break
-            was_up = self._connected_at is not None
-            if told := report.describe(with_words=not was_up):
-                reason = f"{reason} ({redact(told, self.config)})"
-            if self._connected_at is not None and time.monotonic() - self._connected_at > GOOD_LIFE:
-                pause = FIRST_PAUSE
-            delay = 0.0 if was_up and pause == FIRST_PAUSE else pause * random.uniform(0.8, 1.2)
-            logger.warning(
-                "MCP server %r is down: %s. Its tools answer with errors until it is back; next attempt in %.1f s",
-                self.name,
-                reason,
-                delay,
-            )
-            self._attempts += 1
-            pause = min(pause * 2, LONGEST_PAUSE)
-            if delay:
-                self._set_state("down", reason)
-                await self._wait_while(lambda: True, delay)
-
-    async def _connect_once(self, report: ChildReport) -> None:
-        """Connect and stay connected until the connection ends."""
-        self._ended, self._connected_at = False, None
-        self._trouble.clear()
-        with anyio.CancelScope() as scope:
-            self._scope = scope
-            scope.deadline = anyio.current_time() + self.config.timeout
-            transport = open_transport(self.name, self.config, report, self._end, self._sieve.refuses)
-            # Servers of before 2026 are asked in their own way where the first attempt failed.
-            mode = "legacy" if self._attempts % 2 and self.tools is None else "auto"
-            async with Client(
-                transport, client_info=_INFO, message_handler=self._take_message, cache=None, mode=mode
-            ) as client:
-                self._take_tools(await self._list(client))
-                scope.deadline = math.inf
-                self._connected_at = time.monotonic()
-                self._client = client
-                self._attempts += 1
-                logger.info("MCP server %r is connected and lists %d tools", self.name, len(self.tools or []))
-                self._set_state("up")
-                watching = asyncio.create_task(self._watch_list(client))
-                try:
-                    await self._stay(client)
-                finally:
-                    watching.cancel()
-                    # Calls that come while the rest is cleared away wait for the next connection.
-                    self._client = None
-                    self._set_state("connecting")
-        self._scope = None
-        if scope.cancelled_caught and not self._closing:
-            raise TimeoutError
-
-    async def _stay(self, client: Client) -> None:
-        """Return when the connection has ended, or when the server shows no life any more."""
-        while not self._closing:
-            await self._trouble.wait()
-            self._trouble.clear()
-            if self._ended or self._closing:
-                return
-            try:
-                async with asyncio.timeout(PROBE_PATIENCE):
-                    self._take_tools(await self._list(client))
-            except (TimeoutError, MCPError) as error:
-                raise MCPServerError(
-                    "MCPConnectionLostError", "" if self._has_ended() else "it does not answer any more"
-                ) from error
-
-    async def _list_again(self) -> None:
-        client = self._client
-        if client is None:
+    def _take_tools(self) -> None:
+        """Choose from what the server lists, if that is another list than the one of before."""
+        connection = self._connection
+        if connection is None or connection.listed is None or connection.version == self._seen:
             return
-        try:
-            self._take_tools(await self._list(client))
-        # It is a task of its own, and what is wrong shows when the connection is looked at.
-        except Exception:  # noqa: BLE001
-            self._doubt()
-
-    async def _list(self, client: Client) -> list[Tool]:
-        self._stale = False
-        return await list_tools(client)
-
-    def _take_tools(self, listed: list[Tool]) -> None:
-        self._listed_at = time.monotonic()
-        tools = self._sieve.select(listed)
-        if tools != self.tools:
-            self.tools = tools
-            self.version += 1
-
-    async def _take_message(self, message: object) -> None:
-        if isinstance(message, mcp_types.ToolListChangedNotification):
-            self._stale = True
-
-    async def _watch_list(self, client: Client) -> None:
-        """Hear of changes of the tools where the server tells of them in the way of protocols since 2026."""
-        with contextlib.suppress(ListenNotSupportedError, SubscriptionLost, MCPError, TimeoutError, RuntimeError):
-            async with client.listen(tools_list_changed=True) as changes:
-                async for _ in changes:
-                    self._stale = True
+        self._seen = connection.version
+        tools = self._sieve.select(connection.listed)
+        if tools != self._tools:
+            self._tools = tools
+            self._version += 1

@@ -1,11 +1,12 @@
 """A real MCP server for tests: ``python -m tests.integration.mcp.server_program stdio``, or ``sse PORT``, or
 ``streamable-http PORT``; with a certificate and its key, ``https PORT CERT KEY``. Each call that is to be seen from
-outside adds a line to the file in MCP_TEST_LEDGER.
+outside adds a line to the file in MCP_TEST_LEDGER; ``counted PORT`` adds one for each message over streamable HTTP.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -141,6 +142,21 @@ async def grow(ctx: Context) -> str:
     return "grown"
 
 
+def counted(app: Any) -> Any:
+    """The application, noting what it is asked over HTTP."""
+
+    async def noting(scope: Any, receive: Any, send: Any) -> None:
+        async def receive_and_note() -> Any:
+            event = await receive()
+            if body := event.get("body"):
+                note(f"http {json.loads(body).get('method')}")
+            return event
+
+        await app(scope, receive_and_note if scope["type"] == "http" else receive, send)
+
+    return noting
+
+
 if __name__ == "__main__":
     if tools := os.environ.get("MCP_TEST_TOOLS"):
         for name in [tool.name for tool in server._tool_manager.list_tools()]:
@@ -153,6 +169,8 @@ if __name__ == "__main__":
             server.run("sse", port=int(port))
         case ["streamable-http", port]:
             server.run("streamable-http", port=int(port))
+        case ["counted", port]:
+            uvicorn.run(counted(server.streamable_http_app()), port=int(port), log_level="warning")
         case ["https", port, cert, key_file]:
             uvicorn.run(
                 server.streamable_http_app(),

@@ -80,7 +80,9 @@ async def test_the_child_is_killed_in_a_call(
     ledger: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with rojak.create_worker([activities], mcp_servers={"test": stdio(), "other": stdio(prefix="other_")}):
+    # A server of its own, and not the same one under another name.
+    other_server = stdio(prefix="other_", env={"OTHER": "1"})
+    async with rojak.create_worker([activities], mcp_servers={"test": stdio(), "other": other_server}):
         run = asyncio.create_task(rojak.run(id=session_id, task=task("call wait; other_pid", "echo", agent=AGENT)))
         await until(lambda: bool(lines(ledger)))
         pid = int(lines(ledger)[0].split()[0])

@@ -239,17 +239,17 @@ async def test_an_agent_on_another_queue_has_the_tools_of_its_own_worker(
     queue = f"{rojak.task_queue}-other"
     other = OpenAIAgent(name="Other", task_queue=queue)
     first = OpenAIAgent(name="First", tools=[HandOffTool(AgentRef("Other", task_queue=queue), "other")])
+    # A server of its own, and not the same one under another name.
+    theirs = stdio(include=["pid"], prefix="b_", env={"OTHER": "1"})
     async with (
         rojak.create_worker([activities], mcp_servers={"a": stdio(include=["pid"], prefix="a_")}),
-        Rojak(rojak.client, queue).create_worker(
-            [activities], mcp_servers={"b": stdio(include=["pid"], prefix="b_")}, agents=[other]
-        ),
+        Rojak(rojak.client, queue).create_worker([activities], mcp_servers={"b": theirs}, agents=[other]),
     ):
         script = task("call a_pid", "call transfer_to_other", "call b_pid; a_pid", "echo", agent=first)
         response = await rojak.run(id=session_id, task=script)
-        ours, _, theirs, gone = [m.text for m in response.result.messages if m.role == "tool"]
-        assert ours.isdigit()
-        assert theirs.isdigit()
-        assert ours != theirs
+        our_pid, _, their_pid, gone = [m.text for m in response.result.messages if m.role == "tool"]
+        assert our_pid.isdigit()
+        assert their_pid.isdigit()
+        assert our_pid != their_pid
         assert "There is no function 'a_pid'" in gone
         assert [r.conversation.tools for r in model.requests[-2:]] == [["b_pid"], ["b_pid"]]
