@@ -209,6 +209,9 @@ class RojakWorker:
             "graceful_shutdown_timeout": GRACEFUL_SHUTDOWN,
             "workflow_runner": build_workflow_runner(),
         }
+        if "tuner" in self._options:
+            # It says how many there are.
+            del options["max_concurrent_activities"]
         if not self._options.keys() & {"build_id", "deployment_config"}:
             options["build_id"] = build_id()
         retrieval = RetrievalActivity(self._retrievers)

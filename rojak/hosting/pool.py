@@ -18,6 +18,7 @@ from rojak.hosting.functions import FunctionSource
 from rojak.hosting.mcp_servers import build_mcp_servers
 from rojak.hosting.providers import BrokenProvider, build_provider, build_retrievers
 from rojak.hosting.secrets import MissingSecretError, Secrets
+from rojak.hosting.slots import CallSlots
 from rojak.manifests import seconds_of
 from rojak.retrievers import RetrieverActivities
 from rojak.types.errors import ConfigurationError
@@ -72,9 +73,24 @@ class Pool:
         Raises:
             ConfigurationError: an agent cannot work.
         """
-        return [self._build_worker(definition, client, options) for definition in self._definitions]
+        limit, queues = self._config.max_concurrent_calls, self.task_queues
+        if limit < len(queues):
+            logger.warning(
+                "maxConcurrentCalls is %d, and there are %d agents: each makes one call at a time, as it could not work"
+                " otherwise",
+                limit,
+                len(queues),
+            )
+        slots = CallSlots(limit, queues) if len(queues) > 1 else None
+        return [self._build_worker(definition, client, slots, options) for definition in self._definitions]
 
-    def _build_worker(self, definition: Definition, client: Client, options: dict[str, Any]) -> RojakWorker:
+    def _build_worker(
+        self, definition: Definition, client: Client, slots: CallSlots | None, options: dict[str, Any]
+    ) -> RojakWorker:
+        # Temporal counts for each worker; a single one needs nobody else to do so.
+        limit: dict[str, Any] = {"max_concurrent_activities": self._config.max_concurrent_calls}
+        if slots is not None:
+            limit = {"tuner": slots.tuner(definition.entry.task_queue)}
         return RojakWorker(
             client,
             definition.entry.task_queue,
@@ -82,7 +98,7 @@ class Pool:
             mcp_servers=self._mcp_servers(definition),
             agents=[definition.agent],
             worker_options={
-                "max_concurrent_activities": self._config.max_concurrent_calls,
+                **limit,
                 "graceful_shutdown_timeout": timedelta(seconds=seconds_of(self._config.graceful_shutdown)),
                 "workflow_task_poller_behavior": POLLERS,
                 "activity_task_poller_behavior": POLLERS,

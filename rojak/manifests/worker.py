@@ -145,7 +145,8 @@ class WorkerSpec(Model):
         resources: what one worker gets.
         service_account_name: which service account its pods have.
         functions: where functions come from.
-        max_concurrent_calls: how many model and tool calls of each agent one worker makes at a time.
+        max_concurrent_calls: how many model and tool calls one worker makes at a time, for all of its agents. Each
+            agent can make one, whatever the others do.
         graceful_shutdown: how long a worker that has to stop may go on with the calls that it has begun.
         versioning: how new code takes over.
         temporal: another Temporal than the operator's.

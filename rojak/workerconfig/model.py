@@ -194,7 +194,8 @@ class WorkerConfig(Model):
         mcp_servers: the servers that they use.
         functions: where functions come from.
         secrets: where each Secret is found that is referred to.
-        max_concurrent_calls: model and tool calls of one agent that are in progress at a time in this process.
+        max_concurrent_calls: model and tool calls that are in progress at a time in this process, of all agents. Each
+            agent can make one, whatever the others do.
         graceful_shutdown: how long calls that have begun may go on when the worker is asked to stop.
         http: where health, readiness and metrics are served.
         versioning: given, Temporal keeps the sessions of different versions apart.
