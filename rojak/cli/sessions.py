@@ -23,6 +23,8 @@ from rojak.cli.live import (
 from rojak.cli.output import Format, OutputOption, console, print_data, print_rows
 from rojak.cli.times import iso, span
 from rojak.cli.view import render_messages, write
+from rojak.client.errors import describe_missing
+from rojak.client.unserved import Unserved
 from rojak.types.session import SessionConfig
 
 app = command_app(help="Sessions: list, show, cancel.", no_args_is_help=True)
@@ -82,11 +84,12 @@ def _age(row: Any) -> str:
 @with_connection
 def show_command(connection: Connection, session: SessionArgument, output: OutputOption = Format.TABLE) -> None:
     """Print what was said in a session, and what it is doing."""
-    entry, config = asyncio.run(_show(connection, session))
+    entry, config, missing = asyncio.run(_show(connection, session))
     if output is not Format.TABLE:
         settings = {k: v for k, v in plain(config).items() if k != "agent"}
         name = config.agent.name if config.agent else entry.agent
-        print_data({**_row(entry), **settings, "agent": name}, output)
+        unserved = [{"agent": each.agent_name, "task_queue": each.task_queue} for each in missing]
+        print_data({**_row(entry), **settings, "agent": name, "unserved": unserved}, output)
         return
     screen = console()
     write(screen, render_messages(config.messages))
@@ -96,17 +99,19 @@ def show_command(connection: Connection, session: SessionArgument, output: Outpu
         print(f"It waits for approval: rojak approvals list --session {session}", file=sys.stderr)
     elif not entry.is_open:
         print(f"It has ended ({entry.status}).", file=sys.stderr)
+    for each in missing:
+        print(f"It waits: {describe_missing(each.task_queue, each.agent_name)}.", file=sys.stderr)
 
 
-async def _show(connection: Connection, session: str) -> tuple[SessionEntry, SessionConfig]:
+async def _show(connection: Connection, session: str) -> tuple[SessionEntry, SessionConfig, list[Unserved]]:
     client = await connection.connect()
     entry = await find_session(client, session)
     rojak = open_rojak(client, entry)
     if entry.status == SessionStatus.COMPLETED:
         # How a single run ended is in its history; no worker is needed to read it.
         result = await rojak.get_result(session)
-        return entry, SessionConfig(type="stateless", **_shared(result))
-    return entry, await rojak.get_config(session)
+        return entry, SessionConfig(type="stateless", **_shared(result)), []
+    return entry, await rojak.get_config(session), await rojak.find_unserved(session)
 
 
 def _shared(result: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from rojak.client.events import (
 )
 from rojak.client.facade import Rojak
 from rojak.client.responses import RunResponse
+from rojak.client.unserved import Unserved
 
 __all__ = [
     "Done",
@@ -28,6 +29,7 @@ __all__ = [
     "TextDelta",
     "ToolCalled",
     "ToolResult",
+    "Unserved",
     "WaitingForApproval",
     "describe_agent",
     "list_agents",

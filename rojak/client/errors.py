@@ -128,10 +128,27 @@ def no_session(session_id: str) -> SessionNotFoundError:
     )
 
 
-def no_worker(task_queue: str, seconds: float) -> NoWorkerError:
-    """The error for a task queue that nobody polls, or whose worker does not answer."""
+def no_worker(task_queue: str, seconds: float, agent_name: str | None = None) -> NoWorkerError:
+    """The error for a task queue that nobody polls, or whose worker does not answer.
+
+    Args:
+        task_queue: the queue.
+        seconds: for so long.
+        agent_name: the agent that is to work there, where it is another queue than the session's.
+    """
+    if agent_name is not None:
+        return NoWorkerError(
+            f"{describe_missing(task_queue, agent_name)} (for {seconds:g} s). The run waits for it, and goes on as soon"
+            " as there is one: start a worker for the agent, and fetch the answer with get_result(id)"
+        )
     return NoWorkerError(
-        f"no worker polls task queue {task_queue!r}, or none answers (for {seconds:g} s). What was asked stays queued:"
+        f"{describe_missing(task_queue)}, or none answers (for {seconds:g} s). What was asked stays queued:"
         " start a worker, for instance `async with rojak.create_worker([...])`, and fetch the answer with"
         " get_result(id)"
     )
+
+
+def describe_missing(task_queue: str, agent_name: str | None = None) -> str:
+    """That nobody polls a queue, and who is to work there."""
+    where = "" if agent_name is None else f", where agent {agent_name!r} is to work"
+    return f"no worker polls task queue {task_queue!r}{where}"

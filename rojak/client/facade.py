@@ -22,6 +22,7 @@ from rojak.client.runs import SessionRuns
 from rojak.client.schedules import create_schedule, list_scheduled_runs
 from rojak.client.settings import new_settings
 from rojak.client.tasks import make_task, storable
+from rojak.client.unserved import Unserved, find_unserved
 from rojak.retrievers.base import RetrieverActivities
 from rojak.types.agent import Agent
 from rojak.types.compaction import Compaction
@@ -180,7 +181,7 @@ class Rojak:
             ToolCallNotPendingError: the tool call waits for no approval.
             PayloadTooLargeError: the task is too large.
             RunTimeoutError: ``timeout`` passed.
-            NoWorkerError: nobody works on the task queue.
+            NoWorkerError: nobody works on the session's task queue, or on the one of an agent that it waits for.
         """
         request = read_request(
             "run",
@@ -199,7 +200,7 @@ class Rojak:
             run_timeout=run_timeout,
             compaction=compaction,
         )
-        return (await self._patiently(self._runs.do(request), request.timeout)).response
+        return (await self._patiently(self._runs.do(request), request.timeout, session=id)).response
 
     async def stream(
         self,
@@ -242,7 +243,7 @@ class Rojak:
             compaction=compaction,
         )
         deriver, followed = await self._patiently(self._runs.begin_events(request), None)
-        work = self._patiently(self._runs.do(request), request.timeout)
+        work = self._patiently(self._runs.do(request), request.timeout, session=id)
         async with aclosing(self._runs.follow(id, deriver, followed, work)) as events:
             async for event in events:
                 yield event
@@ -272,7 +273,8 @@ class Rojak:
             RunCancelledError: the session was cancelled.
         """
         timeout = check_timeout(timeout)
-        return await self._patiently(self._runs.get_result(id, task_id, output_type), timeout, of=id)
+        work = self._runs.get_result(id, task_id, output_type)
+        return await self._patiently(work, timeout, of=id, session=id)
 
     #: Another name of `get_result`.
     get_run_result = get_result
@@ -327,6 +329,14 @@ class Rojak:
             self._gateway.query(id, contracts.QUERY_APPROVALS, [], list[ResumeRequest]), None, of=id
         )
         return requests
+
+    async def find_unserved(self, id: str) -> list[Unserved]:  # noqa: A002 - the name that users know
+        """The agents that a session waits for and that no worker serves; the session goes on when one does.
+
+        Agents that work for it as tools, and those that these wait for, are among them. Empty where all is well, and
+        where nobody can tell.
+        """
+        return await find_unserved(self.client, check_id("id", id))
 
     async def cancel(self, id: str) -> None:  # noqa: A002 - the name that users know
         """End a session: the turn in progress is broken off, and whoever waits gets a `RunCancelledError`.
@@ -397,8 +407,17 @@ class Rojak:
         """
         return list_scheduled_runs(self.client, schedule_id, statuses)
 
-    async def _patiently(self, work: Coroutine[Any, Any, T], timeout: float | None, *, of: str | None = None) -> T:
-        """Wait for ``work``, which is about the session ``of`` that there is already; None where it may begin one."""
+    async def _patiently(
+        self, work: Coroutine[Any, Any, T], timeout: float | None, *, of: str | None = None, session: str | None = None
+    ) -> T:
+        """Wait for ``work``.
+
+        Args:
+            work: what to wait for.
+            timeout: seconds to wait.
+            of: the session that it is about, if there is one already; None where it may begin one.
+            session: the session that has something to do for it.
+        """
 
         async def find_queue() -> str:
             return self.task_queue if of is None else await self._gateway.queue_of(of)
@@ -407,6 +426,7 @@ class Rojak:
             work,
             client=self.client,
             find_queue=find_queue,
+            find_unserved=None if session is None else lambda: find_unserved(self.client, session),
             timeout=timeout,
             no_worker_timeout=self._no_worker_timeout,
         )

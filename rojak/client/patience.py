@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from rojak.client.errors import no_worker
+from rojak.client.errors import describe_missing, no_worker
+from rojak.client.unserved import Unserved, has_worker
 from rojak.types.errors import RunTimeoutError, SessionNotFoundError
 
 logger = logging.getLogger(__name__)
@@ -23,8 +20,6 @@ T = TypeVar("T")
 
 #: How often a caller that waits looks whether anybody works.
 _LOOK_EVERY = 5.0
-#: Pollers ask again at least once a minute; one that was not seen for longer is gone.
-_POLLER_FRESHNESS = timedelta(seconds=75)
 
 
 async def wait_for(
@@ -32,6 +27,7 @@ async def wait_for(
     *,
     client: Client,
     find_queue: Callable[[], Awaitable[str]],
+    find_unserved: Callable[[], Awaitable[Sequence[Unserved]]] | None = None,
     timeout: float | None,
     no_worker_timeout: float | None,
 ) -> T:
@@ -41,18 +37,20 @@ async def wait_for(
         work: what waits for a session.
         client: to ask about the task queue.
         find_queue: gives the task queue where the session's worker should be. Asked only when the answer is late.
+        find_unserved: gives the agents that the session waits for and nobody serves. Asked only when the answer is
+            late, and the session itself has a worker.
         timeout: seconds to wait in all; None for no limit.
-        no_worker_timeout: seconds for which nobody may poll the task queue; None does not look.
+        no_worker_timeout: seconds for which nobody may poll one of the task queues; None does not look.
 
     Raises:
         RunTimeoutError: ``timeout`` passed.
-        NoWorkerError: nobody polled the task queue for ``no_worker_timeout``.
+        NoWorkerError: nobody polled one of the task queues for ``no_worker_timeout``.
     """
     task = asyncio.create_task(work)
     try:
         if no_worker_timeout is None:
             return await _limited(task, timeout)
-        return await _limited(_watched(task, client, find_queue, no_worker_timeout), timeout)
+        return await _limited(_watched(task, client, find_queue, find_unserved, no_worker_timeout), timeout)
     finally:
         await drop(task)
 
@@ -95,10 +93,14 @@ async def _limited(work: Awaitable[T], timeout: float | None) -> T:
 
 
 async def _watched(
-    task: asyncio.Future[T], client: Client, find_queue: Callable[[], Awaitable[str]], patience: float
+    task: asyncio.Future[T],
+    client: Client,
+    find_queue: Callable[[], Awaitable[str]],
+    find_unserved: Callable[[], Awaitable[Sequence[Unserved]]] | None,
+    patience: float,
 ) -> T:
     loop = asyncio.get_running_loop()
-    missing_since: float | None = None
+    missing: dict[Unserved, float] = {}
     task_queue: str | None = None
     while True:
         done, _ = await asyncio.wait({task}, timeout=min(_LOOK_EVERY, max(patience / 2, 0.1)))
@@ -109,29 +111,15 @@ async def _watched(
         except (RPCError, SessionNotFoundError):
             # The work itself will say so.
             continue
-        if await has_worker(client, task_queue):
-            missing_since = None
-            continue
+        if not await has_worker(client, task_queue):
+            found: Sequence[Unserved] = [Unserved(task_queue)]
+        else:
+            found = [] if find_unserved is None else await find_unserved()
         now = loop.time()
-        if missing_since is None:
-            missing_since = now
-            logger.warning("no worker polls task queue %r; waiting for one", task_queue)
-        if now - missing_since >= patience:
-            raise no_worker(task_queue, patience)
-
-
-async def has_worker(client: Client, task_queue: str) -> bool:
-    """Whether somebody polls the task queue for workflows. When the server cannot tell, yes."""
-    try:
-        answer = await client.workflow_service.describe_task_queue(
-            DescribeTaskQueueRequest(
-                namespace=client.namespace,
-                task_queue=TaskQueue(name=task_queue),
-                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-            ),
-            timeout=timedelta(seconds=5),
-        )
-    except RPCError:
-        return True
-    oldest = datetime.now(UTC) - _POLLER_FRESHNESS
-    return any(poller.last_access_time.ToDatetime(tzinfo=UTC) > oldest for poller in answer.pollers)
+        for unserved in found:
+            if unserved not in missing:
+                logger.warning("%s; waiting for one", describe_missing(unserved.task_queue, unserved.agent_name))
+        missing = {unserved: missing.get(unserved, now) for unserved in found}
+        for unserved, since in missing.items():
+            if now - since >= patience and not task.done():
+                raise no_worker(unserved.task_queue, patience, unserved.agent_name)

@@ -39,6 +39,7 @@ QUERY_REPLY = "get_reply"
 QUERY_PROGRESS = "get_progress"
 QUERY_APPROVALS = "get_approvals"
 QUERY_RECEIPT = "rojak.receipt"
+QUERY_AWAITED = "rojak.get_awaited"
 
 #: How the identity of a `rojak worker` process begins, by which Temporal and clients know it.
 WORKER_IDENTITY = "rojak-worker/"

@@ -41,7 +41,9 @@ def describe_step(state: SessionState, step: Step) -> str:
         case Summarise(start, end):
             return f"summarising {end - start} older messages"
         case CallModel():
-            return f"waiting for the model {state.agent.model if state.agent else ''}"
+            agent = state.agent
+            where = f" on task queue {agent.task_queue}" if agent is not None and agent.task_queue else ""
+            return f"waiting for the model {agent.model if agent else ''}{where}"
         case CallTools(calls):
             return "running " + ", ".join(pending.call.function.name for pending in calls)
         case AwaitApprovals():

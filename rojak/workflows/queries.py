@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from rojak.session.approvals import list_approvals
+from rojak.session.awaited import Awaited, list_awaited
 from rojak.session.intake import read_config
 from rojak.session.mailbox import find_reply
 from rojak.session.progress import Progress, read_progress
@@ -103,3 +104,8 @@ class SessionQueries:
     def get_approvals(self) -> list[ResumeRequest]:
         """The tool calls that wait for a human."""
         return list_approvals(self._state)
+
+    @workflow.query(name=contracts.QUERY_AWAITED)
+    def get_awaited(self) -> list[Awaited]:
+        """The agents that have something to do now, and where their workers should be."""
+        return list_awaited(self._state)

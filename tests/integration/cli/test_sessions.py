@@ -13,7 +13,9 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 
 from rojak import Rojak, TaskParams
+from rojak.agents import HandOffTool, OpenAIAgent
 from rojak.types.agent import AgentRef
+from rojak.types.errors import NoWorkerError
 from tests.integration.cli.commands import Outcome, rojak
 
 pytestmark = pytest.mark.timeout(120)
@@ -63,6 +65,23 @@ async def test_sessions_are_listed_by_agent_status_and_namespace(served: str, na
     assert "\x1b" not in outcome.stdout
 
 
+async def test_a_session_that_waits_for_an_agent_that_nobody_serves(
+    served: str, namespace: str, temporal_client: Client
+) -> None:
+    session, queue = f"{namespace}-w", f"{namespace}.nobody"
+    triage = Rojak(temporal_client, f"{namespace}.triage", no_worker_timeout=1)
+    agent = OpenAIAgent(name="lost", tools=[HandOffTool(AgentRef("nobody", task_queue=queue), "Is not there")])
+    message: Any = {"role": "user", "content": "call transfer_to_nobody\nsay Hello"}
+    with pytest.raises(NoWorkerError):
+        await triage.run(id=session, type="persistent", task=TaskParams(agent=agent, messages=[message]))
+    said = f"no worker polls task queue '{queue}', where agent 'nobody' is to work"
+    outcome = await rojak(served, "sessions", "show", session)
+    assert (outcome.code, outcome.stderr) == (0, f"It waits: {said}.\n")
+    data = (await rojak(served, "sessions", "show", session, "-o", "json")).data
+    assert data["unserved"] == [{"agent": "nobody", "task_queue": queue}]
+    assert (await rojak(served, "sessions", "cancel", session)).code == 0
+
+
 async def test_a_session_is_shown_while_it_lives_and_afterwards(served: str, namespace: str, triage: Rojak) -> None:
     session = f"{namespace}-s"
     await say(triage, session, 'call add {"amount": 2}\nsay Two')
@@ -79,6 +98,7 @@ async def test_a_session_is_shown_while_it_lives_and_afterwards(served: str, nam
     assert data["context_variables"] == {"sum": 2}
     assert data["agent"] == "triage"
     assert data["type"] == "persistent"
+    assert data["unserved"] == []
     outcome = await rojak(served, "sessions", "cancel", session)
     assert (outcome.code, outcome.stdout) == (0, f"{session} was cancelled\n")
     outcome = await rojak(served, "sessions", "cancel", session)
