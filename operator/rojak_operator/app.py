@@ -17,6 +17,7 @@ from rojak_operator.handlers.default_pool import default_pool_key
 from rojak_operator.handlers.logins import login_digest
 from rojak_operator.handlers.mcp_servers import ask_mcp_server, reconcile_mcp_server
 from rojak_operator.handlers.schedules import reconcile_schedule
+from rojak_operator.handlers.versions import follow_versions
 from rojak_operator.handlers.workers import reconcile_agent, reconcile_pool
 from rojak_operator.health import HealthServer
 from rojak_operator.kube import ApiError, Kube
@@ -146,12 +147,14 @@ class Operator:
             temporal=Connections(self.metrics, requests_per_second=self.settings.temporal_requests_per_second),
             wake=lambda key, delay: self._wake(schedulers if key.kind == "Schedule" else runner, key, delay),
             ask=lambda key: discoverers.add(key),
+            ask_versions=lambda key: followers.add(key),
             has_keda=has_keda,
         )
-        # Workers of their own: a Temporal that does not answer holds up schedules, and nothing else.
+        # Workers of their own: a Temporal that does not answer holds up schedules and versions, and nothing else.
         schedulers = Runner(
             lambda key: reconcile_schedule(context, key), workers=self.settings.workers, observer=self.metrics
         )
+        followers = Runner(lambda key: follow_versions(context, key), workers=self.settings.workers)
         # And here too: a server that hangs keeps one of these busy, and nobody else waiting.
         discoverers = Runner(lambda key: ask_mcp_server(context, key), workers=DISCOVERERS)
         self._runners = [runner, schedulers]
@@ -176,6 +179,7 @@ class Operator:
         tasks = [
             asyncio.create_task(runner.run()),
             asyncio.create_task(schedulers.run()),
+            asyncio.create_task(followers.run()),
             asyncio.create_task(discoverers.run()),
             asyncio.create_task(watches.run(self.stop)),
             asyncio.create_task(self._audit.run(resources)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,7 +47,13 @@ class Applier:
         self._rewritten: dict[tuple[Key, str], frozenset[str]] = {}
 
     async def apply_all(
-        self, owner: Key, uid: str, desired: Sequence[Mapping[str, Any]], *, was_there: bool
+        self,
+        owner: Key,
+        uid: str,
+        desired: Sequence[Mapping[str, Any]],
+        *,
+        was_there: bool,
+        keeps: Callable[[Mapping[str, Any]], bool] = lambda obj: False,
     ) -> Applied:
         """Make the objects of one owner as they should be.
 
@@ -56,6 +62,7 @@ class Applier:
             uid: of the owner.
             desired: with owner reference and hash, in the order in which they are to be made.
             was_there: whether they had been applied before, so that one that is missing was deleted by somebody.
+            keeps: whether an object of the owner stays as it is, though it is not among those that are desired.
 
         Raises:
             ApiError: the API server could not be asked, or may answer differently later.
@@ -64,7 +71,7 @@ class Applier:
         for obj in desired:
             await self._apply_one(obj, uid, applied, was_there=was_there)
         if not applied.refused and not applied.taken:
-            await self._prune(owner, uid, desired)
+            await self._prune(owner, uid, desired, keeps)
         return applied
 
     async def apply_setting(self, obj: Mapping[str, Any]) -> None:
@@ -134,13 +141,19 @@ class Applier:
             return frozenset()
         return frozenset(find_drift(obj, live)) - self._rewritten.get((key, _hash_of(obj)), frozenset())
 
-    async def _prune(self, owner: Key, uid: str, desired: Sequence[Mapping[str, Any]]) -> None:
+    async def _prune(
+        self,
+        owner: Key,
+        uid: str,
+        desired: Sequence[Mapping[str, Any]],
+        keeps: Callable[[Mapping[str, Any]], bool],
+    ) -> None:
         wanted = {(obj["kind"], obj["metadata"]["name"]) for obj in desired}
         for key in self._store.owned_by(owner):
             if (key.kind, key.name) in wanted or key.kind not in BY_KIND:
                 continue
             live = self._store.read(key)
-            if live is None or controller_of(live).get("uid") != uid:
+            if live is None or controller_of(live).get("uid") != uid or keeps(live):
                 continue
             if await self._kube.delete(BY_KIND[key.kind], key.namespace, key.name, uid=live["metadata"]["uid"]):
                 self._metrics.applied(key.kind, "deleted")

@@ -1,4 +1,4 @@
-"""Talks to Temporal. The one module of the operator that imports its client.
+"""Talks to Temporal. The one module of the operator that has its client; `deployments` asks through it.
 
 Connections are shared by all that name the same address, namespace and login; requests are limited for each namespace.
 """
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 #: How long one request may take.
 RPC_TIMEOUT: Final = timedelta(seconds=10)
-_IDENTITY: Final = "rojak-operator"
+IDENTITY: Final = "rojak-operator"
 #: Seconds that a connection nobody uses is kept: after a change of a login nobody asks for the old one again.
 _KEEP: Final = 3600.0
 _PASSING: Final = frozenset(
@@ -155,7 +155,7 @@ class Connection:
     async def create(self, desired: DesiredSchedule, *, request_id: str) -> bool:
         """Create the schedule; False if there is one of that id."""
         with _sensible():
-            request = await create_request(desired, namespace=self.namespace, identity=_IDENTITY, request_id=request_id)
+            request = await create_request(desired, namespace=self.namespace, identity=IDENTITY, request_id=request_id)
         try:
             await self._call("create_schedule", self._client.workflow_service.create_schedule, request)
         except TemporalError as error:
@@ -170,7 +170,7 @@ class Connection:
         """Make it as it should be. Its state, such as a pause made elsewhere, stays unless ``paused`` is given."""
         with _sensible():
             request = await update_request(
-                desired, described, paused=paused, namespace=self.namespace, identity=_IDENTITY
+                desired, described, paused=paused, namespace=self.namespace, identity=IDENTITY
             )
         await self._call("update_schedule", self._client.workflow_service.update_schedule, request)
 
@@ -187,7 +187,7 @@ class Connection:
 
     async def delete(self, schedule_id: str) -> None:
         """Delete it, if it is there."""
-        request = DeleteScheduleRequest(namespace=self.namespace, schedule_id=schedule_id, identity=_IDENTITY)
+        request = DeleteScheduleRequest(namespace=self.namespace, schedule_id=schedule_id, identity=IDENTITY)
         try:
             await self._call("delete_schedule", self._client.workflow_service.delete_schedule, request)
         except TemporalError as error:
@@ -205,9 +205,17 @@ class Connection:
         )
         return [_run(info) for info in answer.executions]
 
+    async def ask(self, rpc: str, request: Any) -> Any:
+        """The answer to a request of the workflow service.
+
+        Raises:
+            TemporalError: it was refused, or there was none.
+        """
+        return await self._call(rpc, getattr(self._client.workflow_service, rpc), request)
+
     async def _patch(self, schedule_id: str, patch: SchedulePatch, request_id: str) -> None:
         request = PatchScheduleRequest(
-            namespace=self.namespace, schedule_id=schedule_id, patch=patch, identity=_IDENTITY, request_id=request_id
+            namespace=self.namespace, schedule_id=schedule_id, patch=patch, identity=IDENTITY, request_id=request_id
         )
         await self._call("patch_schedule", self._client.workflow_service.patch_schedule, request)
 
@@ -271,7 +279,7 @@ class Connections:
                     namespace=login.namespace,
                     tls=login.tls_config(),
                     api_key=login.api_key,
-                    identity=_IDENTITY,
+                    identity=IDENTITY,
                     lazy=True,
                 )
             except (RuntimeError, ValueError) as error:

@@ -30,7 +30,12 @@ _PORT_PATIENCE = 2.0
 _HOST = "127.0.0.1"
 #: Without the first setting a development server waits about 40 ms at each hop of a task: a run of three calls takes
 #: 350 ms instead of 74.
-_DYNAMIC_CONFIG = ("history.transferProcessorMaxPollRPS=2000",)
+#: The others let it be known within seconds, and not within minutes, that no session needs a version of workers.
+_DYNAMIC_CONFIG = (
+    "history.transferProcessorMaxPollRPS=2000",
+    'matching.wv.VersionDrainageStatusVisibilityGracePeriod="3s"',
+    'matching.wv.VersionDrainageStatusRefreshInterval="3s"',
+)
 _SEARCH_ATTRIBUTES = ("RojakAgent=Keyword", "RojakStatus=Keyword")
 
 

@@ -133,6 +133,8 @@ class _Planner:
         if worker.temporal is not None:
             self.notes.append(f"{label}: temporal is left out here; its worker talks to the Temporal of `rojak dev`")
             worker = worker.model_copy(update={"temporal": None})
+        if worker.versioning is not None and worker.versioning.mode == "Managed":
+            self.notes.append(f"{label}: versioning is for clusters; here workers are replaced in place")
         folders = list(dict.fromkeys(str(self._bundle.folder_of(agent).resolve()) for agent in agents))
         files = self._function_files(namespace, worker, label)
         rendered = render_worker_config(

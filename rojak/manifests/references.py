@@ -23,7 +23,6 @@ from rojak.manifests.resource import Resource
 from rojak.manifests.schedule import Schedule
 from rojak.manifests.tools import Handoff, Tool
 from rojak.manifests.values import ConfigMapKeyRef, ConfigMapRef, SecretKeyRef, SecretRef, time_of
-from rojak.manifests.worker import WorkerSpec
 from rojak.types.tools import name_from
 
 #: Bytes of an agent: it travels through Temporal's history (see `rojak.session.limits.AGENT_BYTES`).
@@ -60,8 +59,6 @@ def check_references(bundle: Bundle) -> None:
     check_functions(bundle)
     for schedule in bundle.schedules.values():
         _check_schedule(schedule, bundle)
-    for pool in bundle.worker_pools.values():
-        _check_versioning(pool, pool.spec, ("spec",), bundle)
     missed: set[tuple[str, Key]] = set()
     for resource in bundle.resources:
         _check_values(resource, bundle, missed)
@@ -95,15 +92,8 @@ def handoff_name_of(handoff: Handoff) -> str:
     return handoff.name or name_from(f"transfer_to_{handoff.agent_ref.name}")
 
 
-def _check_versioning(resource: Resource, spec: WorkerSpec | None, location: Location, bundle: Bundle) -> None:
-    if spec is not None and spec.versioning is not None and spec.versioning.mode == "Managed":
-        message = "Managed is not obeyed by this version: workers are replaced in place; remove it, or wait for it"
-        bundle.complain(resource, (*location, "versioning", "mode"), message, warn=True)
-
-
 def _check_agent(agent: Agent, bundle: Bundle) -> None:
     spec = agent.spec
-    _check_versioning(agent, spec.worker, ("spec", "worker"), bundle)
     for index, tool in enumerate(spec.tools):
         if tool.agent is not None:
             _refer(agent, "Agent", tool.agent.agent_ref.name, ("spec", "tools", index, "agent", "agentRef"), bundle)

@@ -242,6 +242,7 @@ class WorkerPool(Resource):
             condition_column("Ready"),
             Column("Image", ".spec.image", wide=True),
             Column("Revision", ".status.revision", wide=True),
+            Column("Version", ".status.buildID", wide=True),
             MESSAGE_COLUMN,
         ),
         replicas_path=".spec.replicas",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import socket
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rojak.dev.process import ChildProcess
+from rojak_operator.desired.worker import CONFIG_FOLDER
 from tests.operator.cluster import Cluster
 
 
@@ -30,6 +32,10 @@ async def run_pod(cluster: Cluster, deployment: str, folder: Path) -> tuple[Chil
             for name, text in config_map["data"].items():
                 (mounts[mount["mountPath"]] / name).write_text(text)
     variables = [f"{v['name']}={await _value(cluster, v)}" for v in container.get("env", [])]
+    for path, mounted in mounts.items():
+        # A pod has the files where its configuration says; here they are elsewhere.
+        for file in mounts[CONFIG_FOLDER].iterdir():
+            file.write_text(file.read_text().replace(json.dumps(path), json.dumps(str(mounted))))
     arguments = [_on_this_machine(argument, mounts) for argument in container["args"]]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -14,18 +14,20 @@ import pytest
 import yaml
 
 from dev.helm.chart import problems_of
-from rojak.manifests import Agent, MCPServer, WorkerPool
+from rojak.manifests import Agent, MCPServer, WorkerPool, WorkerSpec
 from rojak_operator.desired.defaults import Defaults, TemporalDefaults
 from rojak_operator.desired.drift import find_drift
 from rojak_operator.desired.mcp_server import endpoint_of, render_mcp_server
 from rojak_operator.desired.references import data_hashes, references_of
 from rojak_operator.desired.scaling import Scaling
-from rojak_operator.desired.worker import DesiredWorker, WorkerInputs, render_worker
+from rojak_operator.desired.versions import Version, build_id_of, is_managed
+from rojak_operator.desired.worker import DesiredWorker, WorkerInputs, functions_map, render_worker
 
 FOLDER = Path(__file__).parent / "golden"
 CASES = sorted(path.stem for path in FOLDER.glob("*.yaml") if not path.stem.endswith(".out"))
 #: What KEDA's temporal scaler takes, as of 2.21 (pkg/scalers/temporal_scaler.go).
 OF_TRIGGERS = {"endpoint", "namespace", "taskQueue", "targetQueueSize", "queueTypes", "tlsServerName"}
+OF_TRIGGERS |= {"workerDeploymentName", "workerDeploymentBuildId"}
 OF_LOGINS = {"apiKey", "cert", "key", "ca"}
 DEFAULTS = Defaults(image="rojak:test", temporal=TemporalDefaults(address="temporal:7233"))
 
@@ -48,13 +50,23 @@ def render(documents: list[dict[str, Any]]) -> Iterator[DesiredWorker | list[dic
     agents = [Agent.parse(d) for d in documents if d["kind"] == "Agent"]
     servers = [MCPServer.parse(d) for d in documents if d["kind"] == "MCPServer"]
     maps = {d["metadata"]["name"]: d["data"] for d in documents if d["kind"] == "ConfigMap"}
-    scaling = Scaling(case.get("hasKeda", False), case.get("liveReplicas"), case.get("scaledByOther", False))
+    scaling = Scaling(
+        case.get("hasKeda", False),
+        case.get("liveReplicas"),
+        case.get("scaledByOther", False),
+        case.get("replicasBefore", 0),
+    )
     owners: list[tuple[Agent | WorkerPool, list[Agent]]] = [(a, [a]) for a in agents if a.spec.worker_pool_ref is None]
     owners += [
         (pool, [a for a in agents if a.spec.worker_pool_ref is not None])
         for pool in [WorkerPool.parse(d) for d in documents if d["kind"] == "WorkerPool"]
     ]
     for owner, members in owners:
+        spec = owner.spec if isinstance(owner, WorkerPool) else owner.spec.worker or WorkerSpec()
+        version = None
+        if is_managed(spec):
+            functions = maps.get(functions_map(spec) or "", {})
+            version = Version(build_id_of(spec, functions, DEFAULTS), case.get("isCurrent", False))
         references = [r for a in members for r in references_of(a.spec.to_wire())]
         yield render_worker(
             WorkerInputs(
@@ -66,6 +78,7 @@ def render(documents: list[dict[str, Any]]) -> Iterator[DesiredWorker | list[dic
                 config_maps=maps,
                 references=data_hashes(references, Everything()),
                 scaling=scaling,
+                version=version,
             )
         )
     for server in servers:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rojak.manifests import WorkerSpec
 from rojak_operator.desired.reasons import ConditionType, Reason
 from rojak_operator.desired.references import Missing
 
@@ -24,13 +23,8 @@ class Finding:
     message: str = ""
 
 
-def accepted(spec: WorkerSpec | None = None) -> Finding:
-    """The manifest makes sense; of what it says of workers one thing is not obeyed yet."""
-    if spec is not None and spec.versioning is not None and spec.versioning.mode == "Managed":
-        message = (
-            "the manifest is valid, but this version replaces workers in place: versioning.mode Managed is ignored"
-        )
-        return Finding(ConditionType.ACCEPTED, True, Reason.VERSIONING_IGNORED, message)
+def accepted() -> Finding:
+    """The manifest makes sense."""
     return Finding(ConditionType.ACCEPTED, True, Reason.ACCEPTED, "the manifest is valid")
 
 

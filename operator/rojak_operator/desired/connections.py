@@ -9,7 +9,11 @@ from rojak_operator.desired.defaults import Defaults
 
 def connection_of(agent: Agent, pool: WorkerPool | None, default: TemporalConnection) -> TemporalConnection:
     """The Temporal that an Agent's workers use; what they leave out is the default's, a login goes with its address."""
-    worker = pool.spec if pool is not None else agent.spec.worker or WorkerSpec()
+    return connection_of_workers(pool.spec if pool is not None else agent.spec.worker or WorkerSpec(), default)
+
+
+def connection_of_workers(worker: WorkerSpec, default: TemporalConnection) -> TemporalConnection:
+    """The same of workers, whoever they are for."""
     own = worker.temporal.to_wire() if worker.temporal is not None else {}
     fallback = default.to_wire()
     if own.get("address") not in (None, fallback.get("address")):

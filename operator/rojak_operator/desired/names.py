@@ -24,6 +24,8 @@ TRIGGER: Final = "rojak.dev/trigger"
 BACKFILL: Final = "rojak.dev/backfill"
 #: On a Schedule: the Temporal that it is in, without secrets, so that it can be deleted there when the Agent is gone.
 CONNECTION: Final = "rojak.dev/temporal"
+#: On what belongs to one version of a pool's code: which one.
+BUILD_ID: Final = "rojak.dev/build-id"
 FINALIZER: Final = "rojak.dev/cleanup"
 
 #: What is put after an owner's name, so that an Agent, a WorkerPool and an MCPServer of one name get on.
@@ -44,27 +46,38 @@ def object_name(kind: str, name: str) -> str:
     return f"{name[: 63 - len(_SUFFIXES[kind]) - 10]}-{digest}-{_SUFFIXES[kind]}"
 
 
-def selector_of(kind: str, name: str) -> dict[str, str]:
+def version_name(kind: str, name: str, build_id: str | None) -> str:
+    """The name of what we make for a version of an object's code; without a version as `object_name`."""
+    whole = object_name(kind, name)
+    if build_id is None:
+        return whole
+    digest = hashlib.sha256(build_id.encode()).hexdigest()[:8]
+    if len(whole) > 54:
+        whole = f"{whole[:45]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+    return f"{whole}-{digest}"
+
+
+def selector_of(kind: str, name: str, build_id: str | None = None) -> dict[str, str]:
     """The labels by which a Deployment finds its pods. They can never change: keep them few."""
-    return {_LABEL_OF[kind]: name}
+    return {_LABEL_OF[kind]: name} | ({BUILD_ID: build_id} if build_id is not None else {})
 
 
-def labels_of(kind: str, name: str) -> dict[str, str]:
+def labels_of(kind: str, name: str, build_id: str | None = None) -> dict[str, str]:
     """The labels of what we make."""
     return {
-        **selector_of(kind, name),
+        **selector_of(kind, name, build_id),
         "app.kubernetes.io/name": "rojak-mcp-server" if kind == "MCPServer" else "rojak-worker",
         "app.kubernetes.io/instance": object_name(kind, name),
         MANAGED_BY_LABEL: MANAGED_BY,
     }
 
 
-def metadata_of(owner: Resource, kind: str, name: str | None = None) -> dict[str, Any]:
-    """Metadata of an object that belongs to ``owner`` and goes with it."""
+def metadata_of(owner: Resource, kind: str, name: str | None = None, *, build_id: str | None = None) -> dict[str, Any]:
+    """Metadata of an object that belongs to ``owner``, or to a version of its code, and goes with it."""
     return {
-        "name": name or object_name(kind, owner.name),
+        "name": name or version_name(kind, owner.name, build_id),
         "namespace": owner.namespace,
-        "labels": labels_of(kind, owner.name),
+        "labels": labels_of(kind, owner.name, build_id),
         "ownerReferences": [
             {
                 "apiVersion": "rojak.dev/v1alpha1",

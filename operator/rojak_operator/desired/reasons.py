@@ -25,7 +25,6 @@ class Reason(StrEnum):
 
     # Accepted
     ACCEPTED = "Accepted"
-    VERSIONING_IGNORED = "VersioningIgnored"
     INVALID_SPEC = "InvalidSpec"
     # ResolvedRefs
     RESOLVED = "ResolvedRefs"
@@ -55,6 +54,7 @@ class Reason(StrEnum):
     REFS_NOT_RESOLVED = "RefsNotResolved"
     NOT_PROGRAMMED = "NotProgrammed"
     WORKERS_UNAVAILABLE = "WorkersUnavailable"
+    VERSION_NOT_CURRENT = "VersionNotCurrent"
     NOT_SYNCED = "NotSynced"
     # Reachable
     REACHABLE = "Reachable"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +11,8 @@ from rojak.manifests.values import ConfigMapKeyRef
 from rojak.manifests.worker import Autoscaling
 from rojak.workerconfig import TemporalEntry
 from rojak_operator.desired.defaults import Defaults
-from rojak_operator.desired.names import metadata_of, object_name, selector_of
+from rojak_operator.desired.names import metadata_of, selector_of
+from rojak_operator.desired.versions import Version, deployment_of
 
 #: An HPA waits at most an hour.
 _LONGEST_WINDOW: Final = 3600
@@ -25,11 +26,13 @@ class Scaling:
         has_keda: whether the API server knows ScaledObjects.
         live_replicas: of the live Deployment's spec; None if there is no Deployment.
         scaled_by_other: whether somebody else set that number through the scale subresource, as autoscalers do.
+        replicas_before: of the versions that a new one is to take over from: it begins with as many.
     """
 
     has_keda: bool = False
     live_replicas: int | None = None
     scaled_by_other: bool = False
+    replicas_before: int = 0
 
     def problem_of(self, spec: WorkerSpec, temporal: TemporalEntry) -> tuple[str, str] | None:
         """Why the autoscaler that the manifest asks for cannot be, as (reason, message)."""
@@ -51,7 +54,7 @@ class Scaling:
             )
         return None
 
-    def replicas_for(self, spec: WorkerSpec, temporal: TemporalEntry) -> int | None:
+    def replicas_for(self, spec: WorkerSpec, temporal: TemporalEntry, version: Version | None = None) -> int | None:
         """What to say of ``replicas``; None: nothing.
 
         Once an autoscaler owns the number, it is left out. Until then it has to be said: a number that nobody owns
@@ -63,8 +66,14 @@ class Scaling:
         if self.problem_of(spec, temporal) is not None:
             return max(1, autoscaling.min_replicas)
         if self.live_replicas is None:
-            return autoscaling.min_replicas
+            before = min(self.replicas_before, autoscaling.max_replicas) if version is not None else 0
+            return max(_least_of(autoscaling, version), before)
         return None if self.scaled_by_other else self.live_replicas
+
+
+def _least_of(autoscaling: Autoscaling, version: Version | None) -> int:
+    """How many workers there are at least: one, until the version gets work by which it could be scaled."""
+    return max(autoscaling.min_replicas, 1 if version is not None and not version.is_current else 0)
 
 
 def render_scaling(
@@ -75,6 +84,7 @@ def render_scaling(
     queues: Sequence[str],
     temporal: TemporalEntry,
     defaults: Defaults,
+    version: Version | None = None,
 ) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
     """The objects, and problems as (reason, message)."""
     kind = type(owner).__name__
@@ -83,39 +93,47 @@ def render_scaling(
     autoscaling = spec.autoscaling
     least = autoscaling.min_replicas if autoscaling else 1 if spec.replicas is None else spec.replicas
     if least > 1:
-        objects.append(_disruption_budget(owner, kind))
+        objects.append(_disruption_budget(owner, kind, version))
     if autoscaling is not None and autoscaling.scaler == "HPA":
-        objects.append(_autoscaler(owner, kind, autoscaling))
+        objects.append(_autoscaler(owner, kind, autoscaling, version))
     elif problem := scaling.problem_of(spec, temporal):
         problems.append(problem)
     elif autoscaling is not None and queues:
         # A pool without agents has nothing to go by, and KEDA refuses what has no triggers.
-        objects += _keda(owner, kind, autoscaling, queues, temporal, defaults, _authentication(spec, temporal))
+        login = _authentication(spec, temporal)
+        objects += _keda(owner, kind, autoscaling, queues, temporal, defaults, login, version)
     return objects, problems
 
 
-def _disruption_budget(owner: Resource, kind: str) -> dict[str, Any]:
+def _metadata(owner: Resource, kind: str, version: Version | None) -> dict[str, Any]:
+    return metadata_of(owner, kind, build_id=version.build_id if version else None)
+
+
+def _disruption_budget(owner: Resource, kind: str, version: Version | None) -> dict[str, Any]:
+    build_id = version.build_id if version else None
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": metadata_of(owner, kind),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector_of(kind, owner.name)}},
+        "metadata": _metadata(owner, kind, version),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector_of(kind, owner.name, build_id)}},
     }
 
 
-def _target(owner: Resource, kind: str) -> dict[str, Any]:
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "name": object_name(kind, owner.name)}
+def _target(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The Deployment of the same name."""
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "name": metadata["name"]}
 
 
-def _autoscaler(owner: Resource, kind: str, autoscaling: Autoscaling) -> dict[str, Any]:
+def _autoscaler(owner: Resource, kind: str, autoscaling: Autoscaling, version: Version | None) -> dict[str, Any]:
+    metadata = _metadata(owner, kind, version)
     window = min(int(seconds_of(autoscaling.scale_down_delay)), _LONGEST_WINDOW)
     target = {"type": "Utilization", "averageUtilization": autoscaling.target_cpu_utilization}
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
-        "metadata": metadata_of(owner, kind),
+        "metadata": metadata,
         "spec": {
-            "scaleTargetRef": _target(owner, kind),
+            "scaleTargetRef": _target(metadata),
             "minReplicas": autoscaling.min_replicas,
             "maxReplicas": autoscaling.max_replicas,
             "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
@@ -132,8 +150,10 @@ def _keda(
     temporal: TemporalEntry,
     defaults: Defaults,
     authentication: dict[str, Any],
+    version: Version | None,
 ) -> list[dict[str, Any]]:
-    name = object_name(kind, owner.name)
+    own = _metadata(owner, kind, version)
+    name = own["name"]
     trigger: dict[str, Any] = {}
     if authentication:
         trigger["authenticationRef"] = {"name": name}
@@ -145,14 +165,17 @@ def _keda(
     }
     if temporal.tls and temporal.tls.server_name:
         metadata["tlsServerName"] = temporal.tls.server_name
+    if version is not None:
+        metadata["workerDeploymentName"] = deployment_of(owner)
+        metadata["workerDeploymentBuildId"] = version.build_id
     window = int(seconds_of(autoscaling.scale_down_delay))
     scaled_object = {
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "ScaledObject",
-        "metadata": metadata_of(owner, kind),
+        "metadata": own,
         "spec": {
-            "scaleTargetRef": _target(owner, kind),
-            "minReplicaCount": autoscaling.min_replicas,
+            "scaleTargetRef": _target(own),
+            "minReplicaCount": _least_of(autoscaling, version),
             "maxReplicaCount": autoscaling.max_replicas,
             "pollingInterval": 10,
             "cooldownPeriod": window,
@@ -170,7 +193,7 @@ def _keda(
         {
             "apiVersion": "keda.sh/v1alpha1",
             "kind": "TriggerAuthentication",
-            "metadata": metadata_of(owner, kind),
+            "metadata": _metadata(owner, kind, version),
             "spec": authentication,
         },
         scaled_object,

@@ -11,7 +11,7 @@ from typing import Any, Final
 from rojak.manifests import Agent, MCPServer, WorkerPool, WorkerSpec, seconds_of
 from rojak.manifests.hashing import hash_of
 from rojak.manifests.worker import TemporalConnection
-from rojak.workerconfig import HTTP_PORT, Missing, WorkerConfig, render_worker_config
+from rojak.workerconfig import HTTP_PORT, Missing, VersionEntry, WorkerConfig, render_worker_config
 from rojak_operator.desired.defaults import Defaults
 from rojak_operator.desired.names import (
     AGENT_GENERATIONS,
@@ -19,8 +19,8 @@ from rojak_operator.desired.names import (
     REFERENCES_HASH,
     labels_of,
     metadata_of,
-    object_name,
     selector_of,
+    version_name,
     with_hash,
 )
 from rojak_operator.desired.pods import (
@@ -33,6 +33,7 @@ from rojak_operator.desired.pods import (
 )
 from rojak_operator.desired.references import Reference, references_of
 from rojak_operator.desired.scaling import Scaling, render_scaling
+from rojak_operator.desired.versions import Version, deployment_of
 
 CONTAINER: Final = "worker"
 CONFIG_FOLDER: Final = "/etc/rojak"
@@ -57,6 +58,7 @@ class WorkerInputs:
         references: hashes of the Secrets and ConfigMaps that the pods refer to.
         defaults: of the operator.
         scaling: what is known of autoscaling in the cluster and on the live Deployment.
+        version: of the code, where versions run side by side.
     """
 
     owner: Agent | WorkerPool
@@ -67,6 +69,23 @@ class WorkerInputs:
     config_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
     scaling: Scaling = field(default_factory=Scaling)
+    version: Version | None = None
+
+    @property
+    def build_id(self) -> str | None:
+        """Of the version."""
+        return self.version.build_id if self.version else None
+
+    @property
+    def name(self) -> str:
+        """Of the Deployment and of its ConfigMap."""
+        return version_name(self.owner.kind, self.owner.name, self.build_id)
+
+    @property
+    def functions(self) -> str | None:
+        """The ConfigMap with the functions that pods mount; a version has a copy, which does not change any more."""
+        source = functions_map(self.spec)
+        return f"{self.name}-functions" if source and self.version else source
 
     @property
     def spec(self) -> WorkerSpec:
@@ -93,6 +112,7 @@ class DesiredWorker:
         deployment: the name of the Deployment.
         problems: what could not be done; the objects are the best that could.
         missing: what the configuration refers to and is not there.
+        queues: task queues that the workers serve.
     """
 
     objects: list[dict[str, Any]]
@@ -100,6 +120,7 @@ class DesiredWorker:
     deployment: str
     problems: list[Problem]
     missing: tuple[Missing, ...] = ()
+    queues: tuple[str, ...] = ()
 
 
 def render_worker(inputs: WorkerInputs) -> DesiredWorker:
@@ -114,7 +135,8 @@ def render_worker(inputs: WorkerInputs) -> DesiredWorker:
         config_maps=inputs.config_maps,
         mcp_urls=inputs.mcp_urls,
         temporal=default_connection(inputs.defaults),
-        functions_folder=FUNCTIONS_FOLDER if _functions_map(inputs.spec) else None,
+        functions_folder=FUNCTIONS_FOLDER if functions_map(inputs.spec) else None,
+        version=VersionEntry(deployment=deployment_of(owner), build_id=inputs.build_id) if inputs.build_id else None,
     )
     text = rendered.config.to_text()
     problems = []
@@ -126,20 +148,22 @@ def render_worker(inputs: WorkerInputs) -> DesiredWorker:
                 f" ConfigMap holds ({CONFIG_LIMIT:,}); shorten instructions, or give some agents another pool",
             )
         )
-        return DesiredWorker([], "", object_name(owner.kind, owner.name), problems)
-    config_map = _config_map(inputs, text)
+        return DesiredWorker([], "", inputs.name, problems)
+    config_maps = [_config_map(inputs, text), *_functions_copy(inputs)]
     deployment = _deployment(inputs, rendered.config, text)
+    queues = tuple(agent.task_queue for agent in rendered.config.agents)
     scaling, scaling_problems = render_scaling(
-        owner, inputs.spec, inputs.scaling, queues=[agent.task_queue for agent in rendered.config.agents],
-        temporal=rendered.config.temporal, defaults=inputs.defaults,
+        owner, inputs.spec, inputs.scaling, queues=queues,
+        temporal=rendered.config.temporal, defaults=inputs.defaults, version=inputs.version,
     )  # fmt: skip
     problems += [Problem(reason, message) for reason, message in scaling_problems]
     return DesiredWorker(
-        objects=[with_hash(obj) for obj in (config_map, deployment, *scaling)],
+        objects=[with_hash(obj) for obj in (*config_maps, deployment, *scaling)],
         revision=hash_of(deployment["spec"]["template"], 10),
         deployment=deployment["metadata"]["name"],
         problems=problems,
         missing=rendered.missing,
+        queues=queues,
     )
 
 
@@ -165,22 +189,30 @@ def default_connection(defaults: Defaults) -> TemporalConnection:
 def _config_map(inputs: WorkerInputs, text: str) -> dict[str, Any]:
     owner = inputs.owner
     generations = {agent.name: agent.metadata.generation for agent in sorted(inputs.agents, key=lambda a: a.name)}
-    metadata = metadata_of(owner, owner.kind)
+    metadata = metadata_of(owner, owner.kind, build_id=inputs.build_id)
     metadata["annotations"] = {AGENT_GENERATIONS: json.dumps(generations, separators=(",", ":"))}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {CONFIG_FILE: text}}
 
 
+def _functions_copy(inputs: WorkerInputs) -> list[dict[str, Any]]:
+    source = functions_map(inputs.spec)
+    if source is None or inputs.version is None:
+        return []
+    metadata = metadata_of(inputs.owner, inputs.owner.kind, inputs.functions, build_id=inputs.build_id)
+    data = dict(inputs.config_maps.get(source, {}))
+    return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}]
+
+
 def _deployment(inputs: WorkerInputs, config: WorkerConfig, text: str) -> dict[str, Any]:
     owner, spec = inputs.owner, inputs.spec
-    name = object_name(owner.kind, owner.name)
-    selector = selector_of(owner.kind, owner.name)
-    volumes: list[dict[str, Any]] = [{"name": "config", "configMap": {"name": name}}]
+    selector = selector_of(owner.kind, owner.name, inputs.build_id)
+    volumes: list[dict[str, Any]] = [{"name": "config", "configMap": {"name": inputs.name}}]
     mounts = [{"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True}]
-    if functions := _functions_map(spec):
+    if functions := inputs.functions:
         volumes.append({"name": "functions", "configMap": {"name": functions}})
         mounts.append({"name": "functions", "mountPath": FUNCTIONS_FOLDER, "readOnly": True})
     template = pod_template(
-        labels={**labels_of(owner.kind, owner.name), **selector},
+        labels={**labels_of(owner.kind, owner.name, inputs.build_id), **selector},
         annotations={
             CONFIG_HASH: hash_of(text),
             REFERENCES_HASH: hash_of(dict(inputs.references)),
@@ -214,18 +246,19 @@ def _deployment(inputs: WorkerInputs, config: WorkerConfig, text: str) -> dict[s
         "revisionHistoryLimit": 3,
         "template": template,
     }
-    replicas = inputs.scaling.replicas_for(spec, config.temporal)
+    replicas = inputs.scaling.replicas_for(spec, config.temporal, inputs.version)
     if replicas is not None:
         deployment_spec["replicas"] = replicas
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata_of(owner, owner.kind),
+        "metadata": metadata_of(owner, owner.kind, build_id=inputs.build_id),
         "spec": deployment_spec,
     }
 
 
-def _functions_map(spec: WorkerSpec) -> str | None:
+def functions_map(spec: WorkerSpec) -> str | None:
+    """The ConfigMap that brings functions."""
     source = spec.functions.config_map_ref if spec.functions else None
     return source.name if source else None
 

@@ -16,6 +16,7 @@ from rojak_operator.applier import Applier
 from rojak_operator.desired.mcp_server import endpoint_of
 from rojak_operator.desired.references import Reference
 from rojak_operator.discovered import Discovered
+from rojak_operator.handlers.wishes import Versions
 from rojak_operator.kube import Kube
 from rojak_operator.metrics import Metrics
 from rojak_operator.own_writes import OwnWrites
@@ -52,7 +53,9 @@ class Context:
     Attributes:
         wake: look at an object in so many seconds.
         ask: ask an MCPServer for its tools.
+        ask_versions: ask Temporal for the versions of an owner of workers.
         discoveries: what the servers said last.
+        versions: what is wanted of versions, and how Temporal had them last.
         has_keda: whether the API server knows KEDA's kinds.
     """
 
@@ -66,8 +69,10 @@ class Context:
     temporal: Connections
     wake: Callable[[Key, float], None]
     ask: Callable[[Key], None]
+    ask_versions: Callable[[Key], None]
     has_keda: bool = False
     discoveries: dict[Key, Discovery] = field(default_factory=dict)
+    versions: Versions = field(default_factory=Versions)
     _maps: dict[tuple[Key, str], Mapping[str, str]] = field(default_factory=dict)
 
     def existing(self, namespace: str) -> Namespace:

@@ -158,6 +158,12 @@ def test_what_is_for_clusters_is_passed_over_with_a_note(tmp_path: Path) -> None
     assert len(made.notes) == 1
 
 
+def test_versions_are_for_clusters(tmp_path: Path) -> None:
+    made = plan(tmp_path, agent("a", "  worker: {image: x, versioning: {mode: Managed, buildID: v1}}"))
+    assert made.pools["default/a"].config.versioning is None
+    assert made.notes == ("Agent/a: versioning is for clusters; here workers are replaced in place",)
+
+
 def test_the_agent_to_talk_to_first_is_one_that_nobody_hands_over_to(tmp_path: Path) -> None:
     handoff = "  handoffs: [{agentRef: {name: a}, description: A}]"
     assert plan(tmp_path, agent("a"), agent("b", handoff)).front == "b"

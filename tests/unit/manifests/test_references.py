@@ -218,13 +218,3 @@ def test_functions_are_looked_for_in_the_configmap_that_brings_them() -> None:
     config_map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: tools}\ndata: {quick.py: 'def come(): ...'}\n"
     (problem,) = check(AGENT.format(name="a") + functions + config_map)
     assert "there is no 'go' in quick.py in ConfigMap 'tools'" in problem
-
-
-def test_versions_that_nobody_manages_are_a_warning() -> None:
-    (warning,) = check(AGENT.format(name="a") + "  worker: {image: x, versioning: {mode: Managed}}\n")
-    assert "Agent/a spec.worker.versioning.mode: warning: Managed is not obeyed" in warning
-    pool = (
-        "apiVersion: rojak.dev/v1alpha1\nkind: WorkerPool\nmetadata: {name: p}\nspec: {versioning: {mode: Managed}}\n"
-    )
-    assert "WorkerPool/p spec.versioning.mode: warning:" in check(pool)[0]
-    assert check(pool.replace("Managed", "None")) == []

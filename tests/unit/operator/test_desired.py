@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from rojak.manifests import WorkerSpec
 from rojak.types.errors import ConfigurationError
 from rojak_operator.desired.conditions import (
     Finding,
-    accepted,
     merge_conditions,
     ready_unless,
     resolved_refs,
@@ -262,11 +260,3 @@ def test_a_setting_without_sense_is_named(variable: str, value: str, said: str) 
 )
 def test_a_status_is_patched_by_its_difference(old: Any, new: Any, patch: Any) -> None:
     assert merge_patch(old, new) == patch
-
-
-def test_versioning_that_is_ignored_is_said_and_keeps_nothing_from_working() -> None:
-    spec = WorkerSpec.model_validate({"versioning": {"mode": "Managed"}})
-    finding = accepted(spec)
-    assert (finding.status, finding.reason) == (True, Reason.VERSIONING_IGNORED)
-    assert ready_unless(finding) is None
-    assert accepted(WorkerSpec()).reason is Reason.ACCEPTED
