@@ -13,10 +13,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from rojak.dev.process import ChildProcess
+from rojak.dev.server import is_free
 from rojak.laptop.board import Board, ServerEntry, State
 from rojak.laptop.plan import ServerPlan
 
 _LOOK: Final = 0.2
+#: Seconds in which a program that ended, or was told to, may still have the port.
+_PORT_PATIENCE: Final = 8.0
 _PAUSES: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)
 _WELL_AFTER: Final = 20.0
 
@@ -60,8 +63,8 @@ class Servers:
         deaths, loop = 0, asyncio.get_running_loop()
         log = self._folder / f"mcp-{plan.name.replace('/', '-')}.log"
         while True:
+            await self._wait_for_port(plan, entry)
             began = loop.time()
-            entry.state, entry.detail = State.STARTING, ""
             try:
                 child = await asyncio.to_thread(self._start, plan, log)
             except OSError as error:
@@ -77,9 +80,22 @@ class Servers:
                 await asyncio.shield(asyncio.to_thread(child.stop))
             deaths = 0 if loop.time() - began > _WELL_AFTER else deaths + 1
             pause = _PAUSES[min(deaths, len(_PAUSES) - 1)]
-            entry.state, entry.detail = State.RESTARTING, f"exited with {child.exit_code()}; see {log}"
+            entry.state, entry.detail = State.RESTARTING, f"exited with {_how(child, log)}; see {log}"
             self._board.warn(f"MCP server {plan.name} {entry.detail}; another one starts in {pause:g} s")
             await asyncio.sleep(pause)
+
+    async def _wait_for_port(self, plan: ServerPlan, entry: ServerEntry) -> None:
+        """Until nobody listens there; else somebody else's program would be taken for the server."""
+        port, loop = urlsplit(plan.url or "").port or 0, asyncio.get_running_loop()
+        # One that was told to end, also by a `rojak dev` that was killed, may take a moment.
+        patience, is_said = loop.time() + _PORT_PATIENCE, False
+        while not is_free(port):
+            if loop.time() > patience and not is_said:
+                is_said, entry.state = True, State.FAILED
+                entry.detail = f"port {port} is taken by another program; end it, or set spec.managed.port"
+                self._board.fail(f"MCP server {plan.name} waits: {entry.detail}")
+            await asyncio.sleep(_LOOK)
+        entry.state, entry.detail = State.STARTING, ""
 
     def _start(self, plan: ServerPlan, log: Path) -> ChildProcess:
         return ChildProcess(plan.command, log, environ={**self._environ, **plan.environ})
@@ -93,6 +109,14 @@ class Servers:
                 listens, entry.state = True, State.UP
                 self._board.good(f"MCP server {plan.name}: process {child.pid} listens at {plan.url}")
             await asyncio.sleep(_LOOK)
+
+
+def _how(child: ChildProcess, log: Path) -> str:
+    """How it ended, with the last that it said if it ended by itself."""
+    code = child.exit_code() or 0
+    lines = log.read_text(errors="replace")[-2000:].split("\n") if code > 0 and log.exists() else []
+    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f"{code} ({said[:200]})" if said else str(code)
 
 
 async def _listens(url: str) -> bool:

@@ -137,3 +137,31 @@ async def _until_other(talk: Talk, pid: str) -> str:
         while not (said := await talk.say("pid")).isdigit() or said == pid:
             await asyncio.sleep(0.1)
     return said
+
+
+@pytest.mark.timeout(180)
+async def test_a_port_that_somebody_has_is_named_and_waited_for(
+    project: Project, port: int, temporal_address: str, temporal_client: Client
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    other = await asyncio.start_server(serve, "127.0.0.1", port)
+    with DevProcess("-f", project.folder, "-n", project.namespace, "--address", temporal_address) as dev:
+        await asyncio.to_thread(dev.wait_for, f"numbers waits: port {port} is taken by another program; end it")
+        assert "listens at" not in dev.text
+        other.close()
+        first = await asyncio.to_thread(listening, dev)
+        await asyncio.to_thread(dev.wait_for, "MCP server .*/numbers: up, with 2 tools", again=True)
+        assert await Talk(temporal_client, project, "one").say("pid") == str(first)
+
+
+@pytest.mark.timeout(120)
+def test_a_program_that_ends_by_itself_is_shown_with_its_last_words(
+    project: Project, port: int, temporal_address: str
+) -> None:
+    program = "import sys; sys.exit('the cable is cut')"
+    text = server(port, "red").replace(json.dumps([sys.executable, *PROGRAM, "streamable-http", str(port)]), "[%s]")
+    project.write("server.yaml", text % ", ".join(map(json.dumps, [sys.executable, "-c", program])))
+    with DevProcess("-f", project.folder, "-n", project.namespace, "--address", temporal_address) as dev:
+        dev.wait_for(r"numbers exited with 1 \(the cable is cut\); see .*; another one starts in")
