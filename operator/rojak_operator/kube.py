@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Self
 
 import aiohttp
+import yaml
 from kubernetes.aio import config as kube_config
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
+from rojak.types.errors import ConfigurationError
 from rojak_operator.limits import TokenBucket
 from rojak_operator.resources import BY_KIND, Key, Resource
 
@@ -92,16 +94,24 @@ class Kube:
         """Connect as the kubeconfig or, without one, as the pod's service account says; else as the usual kubeconfig.
 
         Raises:
-            kubernetes.aio.config.ConfigException: there is neither.
+            ConfigurationError: there is none that can be used.
         """
         configuration = Configuration()
         kubeconfig = kubeconfig or os.environ.get("KUBECONFIG")
-        if kubeconfig is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
-            kube_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        else:
-            await kube_config.load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=kubeconfig, client_configuration=configuration
-            )
+        try:
+            if kubeconfig is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
+                kube_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            else:
+                await kube_config.load_kube_config(  # type: ignore[no-untyped-call]
+                    config_file=kubeconfig, client_configuration=configuration
+                )
+        # The loader lets through what goes wrong in a file that is no mapping, or no YAML.
+        except (kube_config.ConfigException, TypeError, OSError, yaml.YAMLError) as error:
+            where = kubeconfig or kube_config.KUBE_CONFIG_DEFAULT_LOCATION
+            raise ConfigurationError(
+                f"no cluster to work for: {error} (looked at {where}); run it in a pod with a service account, or let"
+                " KUBECONFIG name a kubeconfig whose current context is the cluster"
+            ) from None
         return cls(configuration, requests_per_second=requests_per_second, field_manager=field_manager)
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import signal
 from collections.abc import Sequence
 from typing import Any, Final
@@ -23,6 +24,7 @@ from starlette.routing import Route
 from rojak.hosting.http import serving
 from rojak.mcp.errors import MCPServerError
 from rojak.mcp.server import MCPServer
+from rojak.types.errors import ConfigurationError
 from rojak.types.mcp import MCPServerConfig
 
 logger = logging.getLogger(__name__)
@@ -44,8 +46,13 @@ async def run_bridge(command: Sequence[str], *, host: str, port: int, path: str)
         path: of the endpoint.
 
     Raises:
-        ConfigurationError: the port cannot be listened at.
+        ConfigurationError: there is no such program, or the port cannot be listened at.
     """
+    if shutil.which(command[0]) is None:
+        raise ConfigurationError(
+            f"the MCP server's program {command[0]!r} is not there, or may not be executed: give a path, or install it"
+            " (for a container: in the image)"
+        )
     config = MCPServerConfig(
         type="stdio", command=command[0], args=list(command[1:]), env=dict(os.environ), timeout=START_TIMEOUT
     )

@@ -100,3 +100,17 @@ async def test_it_ends_with_its_child(bridge: tuple[ChildProcess, str]) -> None:
             await asyncio.sleep(0.05)
     assert process.exit_code() == 0
     assert psutil.wait_procs(children, timeout=10)[1] == []
+
+
+async def test_a_program_that_is_not_there_ends_the_bridge_with_the_reason(tmp_path: Path) -> None:
+    log = tmp_path / "bridge.log"
+    program = str(tmp_path / "no-such-program")
+    process = ChildProcess([sys.executable, "-m", "rojak.cli", "mcp-bridge", "--port", "0", "--", program], log)
+    try:
+        async with asyncio.timeout(40):
+            while process.exit_code() is None:
+                await asyncio.sleep(0.05)
+        assert process.exit_code() == 1
+        assert f"the MCP server's program '{program}' is not there" in log.read_text()
+    finally:
+        await asyncio.to_thread(process.stop)

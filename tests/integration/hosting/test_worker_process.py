@@ -131,6 +131,7 @@ async def test_tools_of_mcp_servers_have_the_agents_own_names_filters_and_approv
     rojak = Rojak(temporal_client, task_queue=f"{namespace}.a")
     async with started(tmp_path, config) as worker:
         await worker.ready()
+        await worker.connected("home")
         script = task("a", 'call home_get_weather {"city": "Rome"}', "call home_delete_everything", "echo")
         response = await rojak.run(id=namespace, type="persistent", task=script)
         assert sorted(model.requests[-1].conversation.tools) == ["home_delete_everything", "home_get_weather"]

@@ -65,6 +65,12 @@ class Worker:
             while (await self.get("/readyz"))[0] != 200:
                 await asyncio.sleep(0.05)
 
+    async def connected(self, server: str) -> None:
+        """Wait until it has the tools of an MCP server, for which a turn would not wait as long as it may take."""
+        async with asyncio.timeout(30):
+            while json.loads((await self.get("/status"))[1])["mcpServers"][server]["problem"] is not None:
+                await asyncio.sleep(0.05)
+
     async def get(self, path: str) -> tuple[int, str]:
         """Status and body."""
         return await asyncio.to_thread(_get, f"{self.url}{path}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import re
 import signal
@@ -282,9 +281,7 @@ async def test_the_agents_of_a_pool_share_one_child(
     config = configuration(temporal_address, task_queue, agents, mcpServers=[server])
     async with started(tmp_path, config) as worker:
         await worker.ready()
-        async with asyncio.timeout(30):
-            while json.loads((await worker.get("/status"))[1])["mcpServers"]["home"]["problem"] is not None:
-                await asyncio.sleep(0.05)
+        await worker.connected("home")
         pids = []
         for name, tools in (
             ("a", ["again_wait", "get_weather", "pid"]),
