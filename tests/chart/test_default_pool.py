@@ -81,6 +81,7 @@ async def test_one_installation_is_enough_and_the_pool_follows_the_values(
 ) -> None:
     said = install(installer, "workerPool.create=true", "workerPool.spec.replicas=1")
     assert "The operator makes the WorkerPool default" in said
+    await asyncio.to_thread(wait_for_definitions, own_cluster)
     await release.apply("Agent", "triage", AGENT | {"workerPoolRef": {"name": "default"}})
     with operating(own_cluster, tmp_path) as operator:
         pool = await release.until_condition("WorkerPool", "default", "Programmed", "True")
