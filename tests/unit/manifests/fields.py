@@ -19,6 +19,7 @@ from rojak.hosting.providers import build_provider, build_retrievers
 from rojak.hosting.secrets import Secrets
 from rojak.manifests import Agent, MCPServer, Resource, Schedule, WorkerPool
 from rojak.manifests.base import Model, wire_name
+from rojak.manifests.worker import WorkerSpec
 from rojak.schedules.desired import render_schedule
 from rojak.workerconfig import WorkerConfig
 from rojak_operator.desired.defaults import Defaults, TemporalDefaults
@@ -26,6 +27,15 @@ from rojak_operator.desired.mcp_server import endpoint_of, render_mcp_server
 from rojak_operator.desired.references import find_missing, references_of
 from rojak_operator.desired.scaling import Scaling
 from rojak_operator.desired.schedule_status import schedule_status
+from rojak_operator.desired.versions import (
+    DRAINED,
+    Routing,
+    Version,
+    VersionState,
+    build_id_of,
+    is_managed,
+    versions_that_stay,
+)
 from rojak_operator.desired.worker import WorkerInputs, render_worker
 
 DEFAULTS = Defaults(image="rojak:test", temporal=TemporalDefaults(address="temporal:7233"))
@@ -35,6 +45,7 @@ KINDS: dict[str, type[Resource]] = {
     "Schedule": Schedule,
     "WorkerPool": WorkerPool,
 }
+_MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 #: Hashes tell that something changed, and not that anybody heeds it.
 _HASHES = ("rojak.dev/desired-hash", "rojak.dev/config-hash", "rojak.dev/agent-generations")
 
@@ -131,12 +142,17 @@ def outcome(documents: Sequence[Mapping[str, Any]]) -> str:
 
 def _of_workers(owner: Agent | WorkerPool, agents: list[Agent], servers: list[MCPServer]) -> Iterator[Any]:
     urls = {server.name: endpoint_of(server) or "" for server in servers if server.spec.remote is None}
+    workers = owner.spec if isinstance(owner, WorkerPool) else owner.spec.worker or WorkerSpec()
+    version = Version(build_id_of(workers, {}, DEFAULTS)) if is_managed(workers) else None
     desired = render_worker(
         WorkerInputs(
             owner=owner, agents=agents, defaults=DEFAULTS, mcp_servers=servers, mcp_urls=urls,
-            config_maps=_Anything(), scaling=Scaling(has_keda=True),
+            config_maps=_Anything(), scaling=Scaling(has_keda=True), version=version,
         )
     )  # fmt: skip
+    if version is not None and workers.versioning is not None:
+        routing = Routing(version.build_id, {"old": VersionState(DRAINED, "2026-01-01T00:00:00Z")})
+        yield versions_that_stay(["old"], version.build_id, routing, workers.versioning.keep_drained, _MOMENT)
     for obj in desired.objects:
         if obj["kind"] == "ConfigMap":
             config = WorkerConfig.model_validate_json(obj["data"]["worker.json"])
@@ -175,7 +191,7 @@ def _at(data: Any, path: Sequence[str]) -> Any:
 
 def _status(schedule: Schedule) -> dict[str, Any]:
     moment = Timestamp()
-    moment.FromDatetime(datetime(2026, 1, 1, tzinfo=UTC))
+    moment.FromDatetime(_MOMENT)
     info = types.SimpleNamespace(
         future_action_times=[moment], action_count=9, missed_catchup_window=0, overlap_skipped=0
     )
