@@ -51,9 +51,16 @@ class Rounds:
     async def _look_for_approvals(self) -> None:
         if not self._temporal.has_attributes:
             return
+        # Others may use the same Temporal: their sessions are on task queues of other namespaces.
+        namespaces = sorted({name.split("/")[0] for name in list(self._pools)})
+        if not namespaces:
+            self._board.approvals = (0, ())
+            return
+        ours = " OR ".join(f'TaskQueue STARTS_WITH "{namespace}."' for namespace in namespaces)
+        query = f"{_WAITING} AND ({ours})"
         before = self._board.approvals[0]
-        count = (await self._temporal.client.count_workflows(_WAITING)).count
-        found = self._temporal.client.list_workflows(_WAITING, limit=_LISTED)
+        count = (await self._temporal.client.count_workflows(query)).count
+        found = self._temporal.client.list_workflows(query, limit=_LISTED)
         ids = [execution.id async for execution in found] if count else []
         self._board.approvals = (count, tuple(ids))
         if count > before:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -341,7 +342,8 @@ async def test_an_agent_with_versions_comes_to_a_pool(clerk: Clerk) -> None:
     assert await clerk.which("first") == "v1"
     await cluster.apply("WorkerPool", "shared", WORKER)
     await clerk.apply(pool="shared")
-    await cluster.until_condition("Agent", "clerk", "Programmed", "True")
+    # The pool's Deployment follows its configuration; from then on it has the agent's Secret.
+    await cluster.until("Deployment", "shared-pool", lambda obj: "openai" in json.dumps(obj["spec"]["template"]))
     await clerk.start("shared-pool")
     await cluster.finish_rollout("shared-pool")
     await cluster.until_condition("Agent", "clerk", "Ready", "True")

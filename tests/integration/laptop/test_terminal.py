@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import sys
@@ -13,7 +14,10 @@ import pexpect
 import psutil
 import pyte
 import pytest
+from temporalio.client import Client
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
+from rojak.workflows.contracts import STATUS_ATTRIBUTE, STATUS_WAITING, WORKFLOW_NAME
 from tests.integration.laptop.dev_process import PIZZA, ROOT
 
 
@@ -53,6 +57,32 @@ class Screen:
 
 
 @pytest.fixture
+def foreign_approval(temporal_address: str) -> Iterator[None]:
+    """A session of somebody else who uses the same Temporal, and it waits for an approval."""
+    session_id = f"foreign-{uuid.uuid4().hex}"
+
+    async def begin() -> None:
+        client = await Client.connect(temporal_address)
+        waits = TypedSearchAttributes([SearchAttributePair(STATUS_ATTRIBUTE, STATUS_WAITING)])
+        await client.start_workflow(
+            WORKFLOW_NAME, id=session_id, task_queue=f"{session_id}.agent", search_attributes=waits
+        )
+        async with asyncio.timeout(30):
+            while not [found async for found in client.list_workflows(f'WorkflowId = "{session_id}"')]:
+                await asyncio.sleep(0.1)
+
+    async def end() -> None:
+        client = await Client.connect(temporal_address)
+        await client.get_workflow_handle(session_id).terminate()
+
+    asyncio.run(begin())
+    try:
+        yield
+    finally:
+        asyncio.run(end())
+
+
+@pytest.fixture
 def screen(temporal_address: str) -> Iterator[Screen]:
     screen = Screen("-f", str(PIZZA), "-n", f"dev-{uuid.uuid4().hex[:8]}", "--address", temporal_address)
     family: list[psutil.Process] = []
@@ -67,7 +97,7 @@ def screen(temporal_address: str) -> Iterator[Screen]:
 
 
 @pytest.mark.timeout(180)
-def test_the_table_tells_what_is_up_and_ctrl_c_ends_it(screen: Screen) -> None:
+def test_the_table_tells_what_is_up_and_ctrl_c_ends_it(foreign_approval: None, screen: Screen) -> None:
     # The parts of the table come as they are known: the approvals only once Temporal has been asked for them.
     text = screen.wait_for(
         r"triage +\S+\.triage +\S+/pizza \(\d+\) +up",

@@ -23,7 +23,14 @@ from rojak.types.errors import SessionNotFoundError
 from rojak.workflows.contracts import SCHEDULED_TURN_NAME, SIGNAL_NEW_VERSION, ScheduledTurn
 from tests.integration.session.conftest import answer, task
 from tests.integration.session.test_rollover import count_runs
-from tests.integration.session.versions import deployment_config, make_current, until_on, version_of
+from tests.integration.session.versions import (
+    deployment_config,
+    make_current,
+    tell_until_on,
+    tell_until_told,
+    until_on,
+    version_of,
+)
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -118,13 +125,10 @@ async def test_an_idle_session_moves_when_it_is_told_of_a_new_version(
         assert answer(await versions.run(session_id, "call which", "echo")) == V1
         async with versions.running(V2):
             await versions.current(V2)
-            session = rojak.client.get_workflow_handle(session_id)
-            await session.signal(SIGNAL_NEW_VERSION)
-            await until_on(rojak.client, session_id, V2)
+            await tell_until_on(rojak.client, session_id, V2)
             # And back again, though nothing happened in between.
             await versions.current(V1)
-            await session.signal(SIGNAL_NEW_VERSION)
-            await until_on(rojak.client, session_id, V1)
+            await tell_until_on(rojak.client, session_id, V1)
         assert answer(await versions.run(session_id, "call which", "echo")) == V1
 
 
@@ -137,6 +141,7 @@ async def test_a_turn_that_rolls_over_in_the_middle_stays_and_the_session_moves_
         waiting = await versions.run(session_id, "call pay", *["call which"] * 12, "echo")
         async with versions.running(V2):
             await versions.current(V2)
+            await tell_until_told(rojak.client, session_id)
             assert answer(await versions.approve(session_id, waiting)) == " | ".join(["paid by v1"] + ["v1"] * 12)
             assert await count_runs(rojak, session_id) > 2
             # The runs after the first one were not told of the new version; they know it from the one before.
@@ -162,8 +167,7 @@ async def test_sessions_come_from_workers_without_versions_and_go_back(
             await versions.current(V1)
             assert answer(await versions.run(session_id, "call which", "echo")) == V1
             await versions.current("")
-            await rojak.client.get_workflow_handle(session_id).signal(SIGNAL_NEW_VERSION)
-            await until_on(rojak.client, session_id, "")
+            await tell_until_on(rojak.client, session_id, "")
             assert answer(await versions.run(session_id, "call which", "echo")) == "None"
 
 

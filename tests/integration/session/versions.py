@@ -14,6 +14,8 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import WorkerDeploymentConfig
 
+from rojak.workflows.contracts import SIGNAL_NEW_VERSION
+
 
 def deployment_config(deployment: str, build_id: str) -> WorkerDeploymentConfig:
     """As `rojak worker` has it."""
@@ -64,3 +66,28 @@ async def until_on(client: Client, session_id: str, build_id: str) -> None:
     async with asyncio.timeout(60):
         while await version_of(client, session_id) != build_id:
             await asyncio.sleep(0.1)
+
+
+async def tell_until_on(client: Client, session_id: str, build_id: str) -> None:
+    """Tell a session of a new version until it has moved there, as the operator does.
+
+    Temporal's own parts hear of a new version one after the other: a session that looks too early finds nothing new.
+    """
+    async with asyncio.timeout(60):
+        while await version_of(client, session_id) != build_id:
+            await client.get_workflow_handle(session_id).signal(SIGNAL_NEW_VERSION)
+            await asyncio.sleep(0.5)
+
+
+async def tell_until_told(client: Client, session_id: str) -> None:
+    """Tell a session of a new version until Temporal has told it as well, in the run that it is in now."""
+    run_id = (await describe(client, session_id)).run_id
+    run = client.get_workflow_handle(session_id, run_id=run_id)
+    async with asyncio.timeout(60):
+        while True:
+            history = await run.fetch_history()
+            started = [event.workflow_task_started_event_attributes for event in history.events]
+            if any(attributes.target_worker_deployment_version_changed for attributes in started):
+                return
+            await client.get_workflow_handle(session_id).signal(SIGNAL_NEW_VERSION)
+            await asyncio.sleep(0.5)
