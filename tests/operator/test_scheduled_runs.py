@@ -5,17 +5,45 @@ from __future__ import annotations
 import asyncio
 import base64
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from temporalio.client import Client
 
 from rojak import Rojak
+from rojak.dev.process import ChildProcess
 from rojak.testing import ModelServer
 from tests.operator.cluster import Cluster, condition
 from tests.operator.kubelet import run_pod
 
 pytestmark = [pytest.mark.durability, pytest.mark.timeout(180)]
+
+
+KEY = "a-key-of-the-test"
+NEWS: dict[str, Any] = {
+    "agentRef": {"name": "reporter"},
+    "message": "Anything new?",
+    "interval": {"every": "2s"},
+}
+
+
+async def begin(
+    cluster: Cluster, model_server: ModelServer, folder: Path, schedule: dict[str, Any]
+) -> tuple[ChildProcess, int]:
+    """An Agent, a Schedule for it, and its worker as its pod runs it: with the port of its probes."""
+    await cluster.apply("Secret", "openai", data={"api-key": base64.b64encode(KEY.encode()).decode()})
+    model = {
+        "provider": "openai",
+        "name": "gpt-x",
+        "baseURL": model_server.base_url,
+        "apiKey": {"secretKeyRef": {"name": "openai", "key": "api-key"}},
+    }
+    await cluster.apply("Agent", "reporter", {"instructions": "You report.", "model": model})
+    await cluster.apply("Schedule", "news", schedule)
+    await cluster.until_condition("Agent", "reporter", "Programmed", "True")
+    await cluster.until_condition("Schedule", "news", "Synced", "True")
+    return await run_pod(cluster, "reporter-agent", folder)
 
 
 async def probed(port: int, path: str) -> int:
@@ -36,23 +64,7 @@ async def test_a_schedule_fires_runs_of_a_worker_that_was_started_from_the_rende
     cluster: Cluster, model_server: ModelServer, tmp_path: Path
 ) -> None:
     model_server.when(last_user="Anything new?").reply("Nothing.")
-    key = base64.b64encode(b"a-key-of-the-test").decode()
-    await cluster.apply("Secret", "openai", data={"api-key": key})
-    model = {
-        "provider": "openai",
-        "name": "gpt-x",
-        "baseURL": model_server.base_url,
-        "apiKey": {"secretKeyRef": {"name": "openai", "key": "api-key"}},
-    }
-    await cluster.apply("Agent", "reporter", {"instructions": "You report.", "model": model})
-    await cluster.apply(
-        "Schedule",
-        "news",
-        {"agentRef": {"name": "reporter"}, "message": "Anything new?", "interval": {"every": "2s"}},
-    )
-    await cluster.until_condition("Agent", "reporter", "Programmed", "True")
-    await cluster.until_condition("Schedule", "news", "Synced", "True")
-    worker, port = await run_pod(cluster, "reporter-agent", tmp_path)
+    worker, port = await begin(cluster, model_server, tmp_path, NEWS)
     try:
         await until_ready(port)
         assert await probed(port, "/healthz") == 200
@@ -73,31 +85,14 @@ async def test_a_schedule_fires_runs_of_a_worker_that_was_started_from_the_rende
         await cluster.until_gone("Schedule", "news")
     finally:
         await asyncio.to_thread(worker.stop)
-    assert b"a-key-of-the-test".decode() not in (tmp_path / "worker.log").read_text()
+    assert KEY not in (tmp_path / "worker.log").read_text()
 
 
 async def test_runs_of_a_continued_schedule_are_turns_of_one_session(
     cluster: Cluster, model_server: ModelServer, temporal_client: Client, tmp_path: Path
 ) -> None:
     model_server.when(last_user="Anything new?").reply("Nothing.")
-    await cluster.apply("Secret", "openai", data={"api-key": base64.b64encode(b"a-key").decode()})
-    model = {
-        "provider": "openai",
-        "name": "gpt-x",
-        "baseURL": model_server.base_url,
-        "apiKey": {"secretKeyRef": {"name": "openai", "key": "api-key"}},
-    }
-    await cluster.apply("Agent", "reporter", {"instructions": "You report.", "model": model})
-    schedule = {
-        "agentRef": {"name": "reporter"},
-        "message": "Anything new?",
-        "interval": {"every": "2s"},
-        "session": "Continued",
-    }
-    await cluster.apply("Schedule", "news", schedule)
-    await cluster.until_condition("Agent", "reporter", "Programmed", "True")
-    await cluster.until_condition("Schedule", "news", "Synced", "True")
-    worker, port = await run_pod(cluster, "reporter-agent", tmp_path)
+    worker, port = await begin(cluster, model_server, tmp_path, NEWS | {"session": "Continued"})
     try:
         await until_ready(port)
         await cluster.until(
@@ -119,25 +114,8 @@ async def test_a_schedule_pauses_after_a_turn_that_failed(
     cluster: Cluster, model_server: ModelServer, temporal_client: Client, tmp_path: Path, session: str
 ) -> None:
     model_server.when(last_user="Anything new?").error(400, "no")
-    await cluster.apply("Secret", "openai", data={"api-key": base64.b64encode(b"a-key").decode()})
-    model = {
-        "provider": "openai",
-        "name": "gpt-x",
-        "baseURL": model_server.base_url,
-        "apiKey": {"secretKeyRef": {"name": "openai", "key": "api-key"}},
-    }
-    await cluster.apply("Agent", "reporter", {"instructions": "You report.", "model": model})
-    schedule = {
-        "agentRef": {"name": "reporter"},
-        "message": "Anything new?",
-        "interval": {"every": "2s"},
-        "session": session,
-        "pauseOnFailure": True,
-    }
-    await cluster.apply("Schedule", "news", schedule)
-    await cluster.until_condition("Agent", "reporter", "Programmed", "True")
-    await cluster.until_condition("Schedule", "news", "Synced", "True")
-    worker, port = await run_pod(cluster, "reporter-agent", tmp_path)
+    schedule = NEWS | {"session": session, "pauseOnFailure": True}
+    worker, port = await begin(cluster, model_server, tmp_path, schedule)
     try:
         await until_ready(port)
         live = await cluster.until("Schedule", "news", lambda obj: obj["status"].get("paused"), timeout=90)

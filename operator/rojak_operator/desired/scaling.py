@@ -12,6 +12,7 @@ from rojak.manifests.worker import Autoscaling
 from rojak.workerconfig import TemporalEntry
 from rojak_operator.desired.defaults import Defaults
 from rojak_operator.desired.names import metadata_of, selector_of
+from rojak_operator.desired.reasons import Reason
 from rojak_operator.desired.versions import Version, deployment_of
 
 #: An HPA waits at most an hour.
@@ -39,16 +40,17 @@ class Scaling:
         autoscaling = spec.autoscaling
         if autoscaling is None or autoscaling.scaler != "KEDA":
             return None
-        remedy = f"or set scaler: HPA. Until then there are {max(1, autoscaling.min_replicas)} workers"
+        least = max(1, autoscaling.min_replicas)
+        remedy = f"or set scaler: HPA. Until then there {'is 1 worker' if least == 1 else f'are {least} workers'}"
         if not self.has_keda:
             return (
-                "KEDANotInstalled",
+                Reason.KEDA_NOT_INSTALLED,
                 "scaler: KEDA needs KEDA, which this cluster does not have (no scaledobjects.keda.sh); install it,"
                 f" {remedy}",
             )
         if temporal.tls is not None and not _authentication(spec, temporal):
             return (
-                "KEDACannotConnect",
+                Reason.KEDA_CANNOT_CONNECT,
                 "KEDA encrypts its connection to Temporal only where it logs in, and temporal.tls has no login; give"
                 f" temporal.apiKey or temporal.tls.clientCertSecretRef, {remedy}",
             )

@@ -31,6 +31,7 @@ from rojak_operator.desired.pods import (
     http_probe,
     pod_template,
 )
+from rojak_operator.desired.reasons import Reason
 from rojak_operator.desired.references import Reference, references_of
 from rojak_operator.desired.scaling import Scaling, render_scaling
 from rojak_operator.desired.versions import Version, deployment_of
@@ -143,7 +144,7 @@ def render_worker(inputs: WorkerInputs) -> DesiredWorker:
     if len(text.encode()) > CONFIG_LIMIT:
         problems.append(
             Problem(
-                "ConfigurationTooLarge",
+                Reason.CONFIGURATION_TOO_LARGE,
                 f"the configuration of {len(inputs.agents)} agents is {len(text.encode()):,} bytes, more than a"
                 f" ConfigMap holds ({CONFIG_LIMIT:,}); shorten instructions, or give some agents another pool",
             )
